@@ -202,6 +202,20 @@ SJ_API const void *sj_core_session_credential(const struct sj_session *session,
 /* The server's static key as this end knows it, 32 bytes; NULL: not yet. */
 SJ_API const uint8_t *sj_core_session_server_key(const struct sj_session *session);
 
+/* --- For a process that holds keys and rights in another's place -------- */
+
+/* Reads the server's static key, or makes it. Negative: error says why, naming
+ * the file. */
+SJ_API int sj_host_key_load(const char *path, uint8_t private_key[32],
+    uint8_t public_key[32], char *error, size_t capacity);
+/* X25519 as struct sj_host_key's dh has to answer it. */
+SJ_API int sj_host_key_dh(const uint8_t private_key[32],
+    const uint8_t peer_key[32], uint8_t shared[32]);
+/* Whether ssh's file lets the key in. 1: yes, 0: no, or the file cannot be
+ * trusted; why says so, naming file and line. */
+SJ_API int sj_authorized_keys_check(const char *path, const void *key_blob,
+    size_t length, char *why, size_t capacity);
+
 /* --- Store ------------------------------------------------------------- */
 
 /*
