@@ -69,11 +69,12 @@ decode_opening(struct reader *reader, struct stream_opening *opening)
 	urgency_flags = read_uint(reader, 1);
 	opening->urgency = urgency_flags & 7;
 	opening->best_effort = (urgency_flags & 8) != 0;
+	opening->lender_is_root = (urgency_flags & 16) != 0;
 	opening->weight = (uint8_t)read_uint(reader, 1);
 	opening->deadline_ms = opening->best_effort ? read_varint(reader) : 0;
 	opening->service = read_sized(reader);
 	/* [SJ-FR-7] */
-	if ((urgency_flags & 0xf0) != 0 || opening->weight == 0 ||
+	if ((urgency_flags & 0xe0) != 0 || opening->weight == 0 ||
 	    opening->service.length > NAME_MAX_BYTES)
 		reader->failed = true;
 }
@@ -112,6 +113,7 @@ decode_session_frame(struct reader *reader, struct frame *frame)
 		frame->u.reset.final_size = read_varint(reader);
 		frame->u.reset.parent = read_varint(reader);
 		frame->u.reset.borrow = read_varint(reader);
+		frame->u.reset.lender_is_root = read_uint(reader, 1) & 1;
 		break;
 	case FRAME_STOP:
 		frame->u.stop.stream = read_varint(reader);
@@ -208,6 +210,7 @@ sj__frame_reset(struct writer *writer, const struct frame *frame)
 	write_varint(writer, frame->u.reset.final_size);
 	write_varint(writer, frame->u.reset.parent);
 	write_varint(writer, frame->u.reset.borrow);
+	write_uint(writer, frame->u.reset.lender_is_root, 1);
 }
 
 void
@@ -281,7 +284,8 @@ write_opening(struct writer *writer, const struct stream_opening *opening)
 {
 	write_varint(writer, opening->parent);
 	write_varint(writer, opening->borrow);
-	write_uint(writer, opening->urgency | (opening->best_effort ? 8u : 0u), 1);
+	write_uint(writer, opening->urgency | (opening->best_effort ? 8u : 0u) |
+	    (opening->lender_is_root ? 16u : 0u), 1);
 	write_uint(writer, opening->weight, 1);
 	if (opening->best_effort)
 		write_varint(writer, opening->deadline_ms);

@@ -138,6 +138,7 @@ struct stream_opening {
 	uint64_t deadline_ms;           /* best effort; 0: none */
 	uint8_t urgency, weight;
 	bool best_effort;
+	bool lender_is_root;            /* borrowed from stream 0, not the parent */
 	struct span service;
 };
 
@@ -157,7 +158,10 @@ struct frame {
 			struct stream_opening opening;
 		} stream;
 		struct { uint64_t stream, maximum; } credit;
-		struct { uint64_t stream, code, final_size, parent, borrow; } reset;
+		struct {
+			uint64_t stream, code, final_size, parent, borrow;
+			bool lender_is_root;
+		} reset;
 		struct { uint64_t stream, code; } stop;
 		struct { uint64_t stream, version; uint8_t urgency, weight; } priority;
 		struct { uint64_t first, count; } floor;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * channel.h - a short-lived secure association: handshake, keys, packets, acks
+ *
+ * A channel moves packets between two ends that share keys. It knows nothing
+ * of streams: whoever uses it (struct sj__channel_user) gets the session
+ * frames that came, is offered room in packets that go, and hears of every
+ * record it left in a packet whether it was delivered or lost.
+ *
+ * client   HELLO -> ANSWER -> TRUST -> OPEN -> CLOSED
+ * server   ASKED (a key operation is pending) -> ANSWERED -> OPEN -> CLOSED
+ *
+ * The server's channel is OPEN, and its address validated, with the first
+ * packet that opens under the new keys. See channel_recv.c, channel_send.c,
+ * handshake.c for the directions.
+ */
+#ifndef SJ_CORE_CHANNEL_H
+#define SJ_CORE_CHANNEL_H
+
+#include "core/packet.h"
+#include "core/path.h"
+#include "core/recovery.h"
+#include "core/handshake.h"
+#include "core/services.h"
+#include "core/timers.h"
+#include "core/wire.h"
+
+#define CHANNEL_IDS 4                   /* ids each end keeps ready */
+
+enum channel_state {
+	CHANNEL_HELLO,                  /* client: hello sent */
+	CHANNEL_TRUST,                  /* client: is the server's key the right one? */
+	CHANNEL_ASKED,                  /* server: a key operation is pending */
+	CHANNEL_ANSWERED,               /* server: answer sent, address unproven */
+	CHANNEL_OPEN,
+	CHANNEL_CLOSED                  /* keys are gone; nothing is sent or taken */
+};
+
+enum channel_deadline {
+	DEADLINE_HELLO,                 /* resend the hello; half-open: give up */
+	DEADLINE_RECOVERY,              /* loss or probe */
+	DEADLINE_ACK,
+	DEADLINE_CHALLENGE,             /* resend a path challenge, or give it up */
+	DEADLINE_KEYS,                  /* drop the keys of the previous phase */
+	DEADLINES
+};
+
+struct sj__channel;
+
+/* What a channel wants of its user. */
+struct sj__channel_user {
+	/* A session frame. Negative: the peer broke a rule, the channel closes. */
+	int (*on_frame)(void *user, struct sj_time now,
+	    const struct frame *frame);
+	/* Writes as many frames as fit, appending a record for each. */
+	void (*fill)(void *user, struct sj_time now, struct writer *writer);
+	bool (*has_data)(const void *user);
+	void (*on_settled)(void *user, const struct sj__sent_record *record,
+	    bool delivered);
+	/* client: the server proved this key. */
+	void (*on_server_key)(void *user, struct sj_time now);
+	/* The channel is open: keys, peer parameters and hash are there. */
+	void (*on_open)(void *user, struct sj_time now);
+	/* It is over; error is an enum sj_err, text the peer's or ours. */
+	void (*on_closed)(void *user, struct sj_time now, int error,
+	    const char *text);
+};
+
+/* An id, and the place of it in its sequence. */
+struct channel_id {
+	uint8_t bytes[ID_SIZE];
+	uint64_t sequence;
+	bool is_valid;
+};
+
+/* A path that the channel uses or tries out. */
+struct channel_path {
+	struct sj__path *path;          /* own until validated, then the shared one */
+	bool is_shared;                 /* path belongs to the endpoint */
+	bool is_validated;
+	uint64_t bytes_in, bytes_out;   /* until validated: out never exceeds in */
+	struct channel_id peer_id;      /* what we send to there */
+	uint8_t challenge[8];           /* ours, outstanding */
+	uint8_t response[8];            /* to the peer's */
+	uint8_t challenges_sent;
+	bool challenge_wanted, challenge_outstanding, response_wanted;
+	uint64_t challenge_sent_ns;
+};
+
+struct sj__channel {
+	struct sj_endpoint *endpoint;
+	const struct sj__channel_user *user;    /* NULL while half-open */
+	void *user_data;
+	enum channel_state state;
+	bool is_server;
+	struct sj__handshake *handshake;        /* until open */
+	struct sj__protection protection;
+	struct sj__recovery recovery;
+	struct channel_path current;
+	struct channel_path probed;             /* path NULL: none */
+	struct channel_id own_ids[CHANNEL_IDS];
+	struct channel_id peer_ids[CHANNEL_IDS]; /* not used on any path yet */
+	uint64_t own_sequence;                  /* of the next id we give */
+	uint32_t retire_wanted;                 /* bit per slot of retire_sequences */
+	uint64_t retire_sequences[CHANNEL_IDS];
+	uint32_t new_id_wanted;                 /* bit per slot of own_ids */
+	bool ping_wanted;
+	bool parameters_wanted;                 /* client: until something of ours is acked */
+	bool parameters_seen;
+	bool close_wanted;
+	bool peer_closed;
+	uint64_t close_code;
+	char close_text[CLOSE_TEXT_MAX];
+	unsigned probes_wanted;
+	uint64_t deadlines[DEADLINES];          /* NEVER_NS: off */
+	uint64_t skip_in;                       /* packets until a number is skipped */
+	uint64_t peer_credit;                   /* parameters of the peer */
+	uint64_t peer_datagram_max;
+	uint64_t peer_time_unix_s;
+	uint64_t last_received_ns;
+	uint8_t hash[32];                       /* of the handshake */
+	uint8_t master[32];                     /* channel master secret */
+	uint8_t server_key[32];
+	uint64_t bytes_in, bytes_out, packets_in, packets_out, lost;
+	struct list all;                        /* in the endpoint */
+	struct list sending;                    /* wants to transmit */
+	struct sj__timer timer;                 /* the earliest of deadlines */
+};
+
+/* How a client's channel begins. */
+struct channel_connect {
+	struct sj_path path;
+	const uint8_t *server_key;      /* NK; NULL: NX */
+	const struct sj__channel_user *user;
+	void *user_data;
+};
+int sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct channel_connect *connect, struct sj__channel **channel);
+/* A server's: a hello that was decoded and may be answered. NULL in *channel
+ * without an error: it was dropped, with a counted reason. */
+int sj__channel_accept(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, size_t datagram_length,
+    const struct long_packet *hello, struct sj__channel **channel);
+/* Gone at once, without a word; frees it. */
+void sj__channel_free(struct sj__channel *channel);
+
+/* Inputs. */
+void sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
+    const struct long_packet *answer);
+void sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
+    const struct long_packet *refusal);
+/* Again the hello of this channel: resend the answer within what came. */
+void sj__channel_on_repeated_hello(struct sj__channel *channel,
+    struct sj_time now, size_t datagram_length);
+/* Short packets of one train, each of segment_size but maybe the last, all to
+ * ids of this channel. */
+void sj__channel_receive(struct sj__channel *channel, struct sj_time now,
+    const struct sj_path *path, enum sj_ecn ecn, uint8_t *bytes,
+    size_t length, size_t segment_size);
+/* client: the key is right, go on; or not: close. */
+void sj__channel_trust(struct sj__channel *channel, struct sj_time now);
+/* The answer to a key operation, request as given to the host key. */
+void sj__channel_on_shared_secret(struct sj__channel *channel,
+    struct sj_time now, int error, const uint8_t shared[32]);
+void sj__channel_on_deadline(struct sj__channel *channel, struct sj_time now);
+/* The user has something to send. */
+void sj__channel_wake(struct sj__channel *channel);
+/* Closes with a word to the peer; the user is told nothing. code 0: in order. */
+void sj__channel_close(struct sj__channel *channel, struct sj_time now,
+    uint64_t code, const char *text);
+/* Closes because of an error and tells the user. */
+void sj__channel_fail(struct sj__channel *channel, struct sj_time now,
+    int error, const char *text);
+
+/* Output: 1 a burst is filled, 0 nothing to send now. */
+int sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch);
+bool sj__channel_wants_to_send(const struct sj__channel *channel,
+    struct sj_time now);
+uint64_t sj__channel_deadline(const struct sj__channel *channel);
+
+void sj__channel_stats(const struct sj__channel *channel,
+    struct sj_session_stats *stats);
+
+/* Secrets for the session: HKDF-Expand of the master with label and hash. */
+void sj__channel_export(const struct sj__channel *channel, const char *label,
+    struct span context, uint8_t *out, size_t length);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * endpoint_internal.h - the endpoint itself, for the files that make it up
+ *
+ *   endpoint.c         open and close, services, policy
+ *   endpoint_io.c      datagrams in, bursts out, deadlines
+ *   endpoint_events.c  the event queue, requests and their answers
+ *   endpoint_store.c   logins in the store: put, delete, list, revoke
+ */
+#ifndef SJ_CORE_ENDPOINT_INTERNAL_H
+#define SJ_CORE_ENDPOINT_INTERNAL_H
+
+#include "core/endpoint.h"
+#include "core/services.h"
+#include "core/session.h"
+#include "core/timers.h"
+
+#define HALF_OPEN_MAX 256               /* channels of unproven addresses */
+#define UNPROVEN_LOGINS_MAX 1024        /* open channels without a login */
+#define PATHS_MAX 65536
+#define IDS_MIN 64
+#define MEMORY_DEFAULT ((size_t)1 << 30)
+#define SESSION_BUDGET_MAX (UINT64_C(64) << 20)
+#define IDLE_LIMIT_DEFAULT_S (30u * 86400)
+#define LIFETIME_DEFAULT_S (90u * 86400)
+#define DATAGRAM_DEFAULT 1452
+#define RANDOM_BLOCK 512
+
+/* Something asked and not yet answered. Outlives what it is for: then both
+ * pointers are NULL and the answer is dropped. */
+struct request {
+	struct list all;
+	uint64_t number;
+	enum request_kind kind;
+	struct sj_session *session;
+	struct sj__channel *channel;
+};
+
+struct id_entry {
+	uint8_t bytes[ID_SIZE];
+	struct sj__channel *channel;    /* NULL: free */
+};
+
+/* The walk through the store for sj_sessions_list and sj_sessions_revoke. */
+struct store_walk {
+	uint8_t key[SJ_STORE_KEY_MAX];
+	size_t key_length;
+	uint64_t cursor;
+	bool pending, has_answer, at_end;
+	int error;
+	char user[NAME_MAX_BYTES + 1];
+	bool all_of_user;
+	uint8_t value[SJ_STORE_VALUE_MAX];
+	size_t value_length;
+	char scratch[SJ_STORE_VALUE_MAX + 8];
+};
+
+struct sj_endpoint {
+	struct sj_endpoint_options options;     /* strings are copies */
+	char *strings[8];
+	size_t string_sizes[8];
+	const struct sj_io *io;
+	struct sj__memory memory;
+	struct sj__crypto *crypto;
+	struct sj_host_key host_key;
+	uint8_t host_private[32];
+	bool is_server, has_host_private;
+	char host_key_text[SJ__FINGERPRINT_SIZE];
+	struct sj_store *store;
+	struct sj_mech default_mech;
+	const struct sj_mech *default_mechs[2];
+	void *driver;
+	struct sj_time now;                     /* of the last input */
+	uint64_t counters[COUNTERS];
+	struct list paths, channels, sending, sessions, requests;
+	struct list session_events, stream_events, endings;
+	size_t path_count, half_open, unproven;
+	struct id_entry *ids;
+	size_t id_capacity, id_count;
+	struct sj__timers timers;
+	size_t timer_owners;
+	uint64_t last_request;
+	uint64_t id_nonce;                      /* of the next connection id */
+	uint8_t id_key[16];
+	uint8_t id_worker_mask;
+	uint8_t random[RANDOM_BLOCK];
+	size_t random_left;
+	struct store_walk walk;
+	struct store_walk revocation;
+	bool done_pending;                      /* SJ_EV_DONE is owed */
+	int done_error;
+	bool wake_pending;
+	char error[512];
+	char event_text[512];
+};
+
+/* Takes an open request out of the list; false: there is none of that number. */
+bool sj__endpoint_take_request(struct sj_endpoint *endpoint, uint64_t number,
+    struct request *out);
+int sj__endpoint_reserve_timers(struct sj_endpoint *endpoint);
+void sj__endpoint_release_timer(struct sj_endpoint *endpoint,
+    struct sj__timer *timer);
+bool sj__endpoint_retire_channel(struct sj__channel *channel);
+
+#endif

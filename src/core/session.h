@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * session.h - one login: how it is made, its streams, how it ends
+ *
+ * Joins channel and streams: hands the channel frames to send, takes those
+ * that came, and marks bytes delivered or lost. Stream 0, the root, carries
+ * control records (login, result, logout, ended) as an ordinary byte stream.
+ *
+ *   session_streams.c  frames in and out, credit
+ *   session_login.c    control records, login on both sides, logout
+ *   session.c          life and death, the calls of sojourn.h
+ *   session_api.c      the stream calls of sojourn.h
+ */
+#ifndef SJ_CORE_SESSION_H
+#define SJ_CORE_SESSION_H
+
+#include "core/channel.h"
+#include "core/timers.h"
+#include "core/tree.h"
+
+#define SESSION_ID_SIZE 8
+#define CONTROL_RECORD_MAX 8192         /* bytes of one control record */
+#define CREDIT_BEFORE_LOGIN 16384       /* of stream 0, everything in all */
+#define CREDIT_ROOT (UINT64_C(1) << 20) /* of stream 0, after the login */
+#define WINDOW_FIRST (UINT64_C(256) << 10)
+#define WINDOW_SMALLEST 4096
+#define WINDOW_MAX (UINT64_C(16) << 20)
+#define BORROW_MAX (UINT64_C(64) << 10)
+#define SEND_BUFFER_MIN (UINT64_C(128) << 10)
+#define SEND_BUFFER_MAX (UINT64_C(8) << 20)
+#define LOGIN_TRIES_MAX 6
+#define LOGIN_GRACE_NS (30 * NS_PER_S)  /* server: from the answer to a login */
+#define LOGOUT_WAIT_NS (3 * NS_PER_S)   /* for the peer's word on a logout */
+
+enum session_state {
+	SESSION_CONNECTING,             /* client: address or channel not there yet */
+	SESSION_PROVING,                /* client: login sent or being made; server: awaited */
+	SESSION_JUDGING,                /* server: mechanism, application or store decides */
+	SESSION_LIVE,
+	SESSION_ENDING,                 /* logout under way */
+	SESSION_OVER                    /* only the handle is left */
+};
+
+enum session_event {
+	SESSION_EV_LOGIN = 1,
+	SESSION_EV_PROMPT = 2,
+	SESSION_EV_STARTED = 4,
+	SESSION_EV_AWAY = 8,
+	SESSION_EV_BACK = 16,
+	SESSION_EV_ENDED = 32
+};
+
+/* Control records on stream 0: {type varint, length varint, list}; the list is
+ * made of {type varint, length varint, value}. */
+enum control_type {
+	CONTROL_LOGIN = 1,
+	CONTROL_RESULT = 2,
+	CONTROL_LOGOUT = 3,
+	CONTROL_ENDED = 4
+};
+enum control_field {
+	FIELD_APPLICATION = 1,
+	FIELD_SERVER_NAME = 2,
+	FIELD_USER = 3,
+	FIELD_MECHANISM = 4,
+	FIELD_MESSAGE = 5,
+	FIELD_NUMBER = 6,               /* of the login, varint */
+	FIELD_CODE = 7,                 /* varint, enum sj_err negated; 0: accepted */
+	FIELD_SESSION_ID = 8,
+	FIELD_EXPIRES = 9,              /* varint, unix seconds, server's time */
+	FIELD_IDLE_LIMIT = 10,          /* varint, seconds */
+	FIELD_TIME = 11,                /* varint, unix seconds */
+	FIELD_TEXT = 12,
+	FIELD_CREDENTIAL = 13
+};
+
+struct sj_session {
+	struct sj_endpoint *endpoint;
+	struct sj__memory *memory;
+	struct sj__channel *channel;            /* NULL: none */
+	struct sj__tree tree;
+	enum session_state state;
+	bool is_server;
+	bool app_holds;                         /* the application knows the handle */
+	bool unverified;                        /* client: key trusted on first use */
+	bool awaiting_trust;
+	bool newly_trusted;                     /* client: the key is to be remembered */
+	bool linger;                            /* over, but its last packets go out */
+	bool ended_told;
+	bool is_away;
+	uint8_t events;                         /* enum session_event bits */
+	int error;                              /* why it is over */
+	char text[320];                         /* of the last event */
+	uint64_t login_number;
+	unsigned tries;
+	uint64_t request;                       /* open request; 0: none */
+	const struct sj_mech *mech;
+	uint64_t deadline_ns;                   /* of login, logout, expiry */
+	uint64_t last_activity_ns;
+	uint64_t record_version;                /* in the store */
+	uint32_t idle_limit_s, lifetime_s;
+	struct sj_time now;                     /* of the input being worked on */
+	unsigned starved;                       /* streams that wait for budget */
+	uint64_t budget_used;                   /* sum of windows granted */
+	uint64_t bytes_in, bytes_out;
+	uint8_t *control;                       /* an incomplete control record */
+	size_t control_length;
+	/* client: how to log in */
+	struct sj_login_options options;
+	uint8_t pinned_key[32];
+	bool has_pinned_key, has_pin_fingerprint;
+	char pin_fingerprint[64];
+	char key_where[64];
+	void *context;
+	/* identity: strings point into names */
+	struct sj_identity identity;
+	char user[NAME_MAX_BYTES + 1], application[NAME_MAX_BYTES + 1];
+	char server_name[NAME_MAX_BYTES + 1], mechanism[32];
+	char credential_text[96], server_key_text[64];
+	char peer_address[64];
+	char key_file[512];
+	uint8_t *credential;                    /* raw, behind the text */
+	size_t credential_length;
+	void *data;
+	struct sj__timer timer;
+	struct list all, eventing;
+};
+
+/* client, before the channel; server, with its open channel. */
+int sj__session_create(struct sj_endpoint *endpoint, struct sj_time now,
+    struct sj__channel *channel, struct sj_session **session);
+/* Frees it with its streams and channel. */
+void sj__session_free(struct sj_session *session);
+/* Puts the peer's address into words, for identity and log. */
+void sj__session_describe_peer(struct sj_session *session,
+    const struct sj_path *path);
+uint64_t sj__session_deadline(const struct sj_session *session);
+void sj__session_on_deadline(struct sj_session *session, struct sj_time now);
+/* It is over, for this reason; ENDED follows. text may be NULL. */
+void sj__session_end(struct sj_session *session, int error, const char *text);
+extern const struct sj__channel_user sj__session_channel_user;
+
+/* The answer to this session's open request. */
+void sj__session_on_answer(struct sj_session *session, struct sj_time now,
+    int kind, const struct sj_answer *answer);
+void sj__session_on_stored(struct sj_session *session, struct sj_time now,
+    const struct sj_store_answer *answer);
+
+/* server: sets the deadline by idle limit and lifetime. */
+void sj__session_arm_expiry(struct sj_session *session, struct sj_time now);
+
+/* session_login.c */
+void sj__login_begin(struct sj_session *session, struct sj_time now);
+int sj__control_receive(struct sj_session *session, struct sj_time now);
+int sj__control_ended(struct sj_session *session, int error, const char *text);
+int sj__login_decide(struct sj_session *session, struct sj_time now,
+    const struct sj_grant *grant);
+int sj__logout_begin(struct sj_session *session, struct sj_time now, int error);
+
+/* session_streams.c */
+int sj__streams_on_frame(struct sj_session *session, struct sj_time now,
+    const struct frame *frame);
+void sj__streams_fill(struct sj_session *session, struct sj_time now,
+    struct writer *writer);
+void sj__streams_on_settled(struct sj_session *session,
+    const struct sj__sent_record *record, bool delivered);
+/* The login succeeded: held streams are shown, credit is raised. */
+void sj__streams_release(struct sj_session *session, struct sj_time now);
+/* The application consumed: grant again where it is worth a frame. */
+void sj__streams_on_consumed(struct sj_session *session,
+    struct sj_stream *stream, struct sj_time now);
+void sj__stream_reset_tree(struct sj_stream *stream, uint64_t code, int error);
+/* Frees the stream if both halves are done and nobody holds it. */
+void sj__stream_settle(struct sj_stream *stream);
+void sj__stream_event(struct sj_stream *stream, uint8_t events);
+void sj__session_event(struct sj_session *session, uint8_t events);
+void sj__session_wake(struct sj_session *session);
+/* Changes it here only. */
+void sj__stream_set_priority(struct sj_stream *stream, uint8_t urgency,
+    uint8_t weight);
+/* How much a stream may hold unsent and unacknowledged. */
+uint64_t sj__stream_buffer_max(const struct sj_stream *stream);
+int sj__streams_grant_root(struct sj_session *session, uint64_t window);
+
+#endif
