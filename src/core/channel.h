@@ -101,10 +101,19 @@ struct sj__channel {
 	struct channel_id own_ids[CHANNEL_IDS];
 	struct channel_id peer_ids[CHANNEL_IDS]; /* not used on any path yet */
 	uint64_t own_sequence;                  /* of the next id we give */
+	uint64_t largest_peer_sequence;
+	uint64_t peer_sequences_seen;           /* bit per sequence below that */
 	uint32_t retire_wanted;                 /* bit per slot of retire_sequences */
 	uint64_t retire_sequences[CHANNEL_IDS];
 	uint32_t new_id_wanted;                 /* bit per slot of own_ids */
 	bool ping_wanted;
+	bool adopted;                           /* known to the endpoint */
+	bool opened_now;
+	bool hello_wanted, answer_wanted, refusal_wanted;
+	bool ack_now;                           /* an acknowledgement is due */
+	uint8_t attempt;                        /* of hello or answer */
+	uint8_t closes_sent;
+	uint64_t hello_interval_ns, hello_sent_ns;
 	bool parameters_wanted;                 /* client: until something of ours is acked */
 	bool parameters_seen;
 	bool close_wanted;

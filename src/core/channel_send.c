@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * channel_send.c - packets out
+ *
+ * A burst is built in place in the caller's buffer: packets of one size, the
+ * last maybe shorter, each sealed where it lies, all headers masked at the
+ * end. What may go is decided before each packet: amplification, congestion
+ * window, pacing. Acknowledgements, probes and closes do not wait for either
+ * of the last two.
+ */
+#include "core/channel_internal.h"
+
+#define ACK_DELAY_MS 25
+
+/* --- Frames of the channel --------------------------------------------- */
+
+static void
+record(struct sj__channel *channel, enum channel_record type, uint64_t id,
+    uint64_t offset)
+{
+	struct sj__sent_record sent = { .type = (uint8_t)type, .id = id,
+	    .offset = offset };
+
+	sj__recovery_append(&channel->recovery, &sent);
+}
+
+static void
+put_ack(struct sj__channel *channel, struct sj_time now, struct writer *writer)
+{
+	struct sj__range ranges[ACK_RANGES_MAX];
+	struct sj__ack_to_send ack;
+	size_t count = sj__recovery_ack_to_send(&channel->recovery, now.boot_ns,
+	    ranges, ACK_RANGES_MAX, &ack);
+	struct writer start = *writer;
+
+	if (count == 0)
+		return;
+	write_varint(writer, ack.has_ecn ? FRAME_ACK_ECN : FRAME_ACK);
+	write_varint(writer, ranges[0].to - 1);
+	write_varint(writer, ack.delay_ns / 1000);
+	write_varint(writer, count - 1);
+	write_varint(writer, ranges[0].to - ranges[0].from - 1);
+	for (size_t i = 1; i < count; i++) {
+		write_varint(writer, ranges[i - 1].from - ranges[i].to - 1);
+		write_varint(writer, ranges[i].to - ranges[i].from - 1);
+	}
+	if (ack.has_ecn) {
+		write_varint(writer, ack.ect0);
+		write_varint(writer, ack.ect1);
+		write_varint(writer, ack.ce);
+	}
+	if (writer->failed) {
+		*writer = start;
+		return;
+	}
+	record(channel, RECORD_ACK, 0, ranges[0].to - 1);
+	sj__recovery_ack_sent(&channel->recovery);
+	channel->ack_now = false;
+}
+
+static void
+put_parameters(struct sj__channel *channel, struct writer *writer)
+{
+	uint8_t list[64];
+	struct writer inner = writer_of(list, sizeof list);
+	struct writer start = *writer;
+
+	sj__parameter_write(&inner, PARAMETER_ID, channel->own_ids[0].bytes,
+	    ID_SIZE);
+	sj__parameter_write_number(&inner, PARAMETER_CREDIT, CREDIT_PARAMETER);
+	sj__parameter_write_number(&inner, PARAMETER_ACK_DELAY, ACK_DELAY_MS);
+	sj__parameter_write_number(&inner, PARAMETER_DATAGRAM_MAX, DATAGRAM_MAX);
+	assert(!inner.failed);
+	sj__frame_parameters(writer, (struct span){ list,
+	    (size_t)(inner.at - list) });
+	if (writer->failed)
+		*writer = start;
+	else
+		record(channel, RECORD_PARAMETERS, 0, 0);
+}
+
+static void
+put_ids(struct sj__channel *channel, struct writer *writer)
+{
+	for (unsigned i = 0; i < CHANNEL_IDS; i++) {
+		struct channel_id *id = &channel->own_ids[i];
+		struct writer start = *writer;
+
+		if (channel->new_id_wanted & 1u << i) {
+			sj__frame_new_id(writer, id->sequence, id->bytes);
+			if (!writer->failed) {
+				channel->new_id_wanted &= ~(1u << i);
+				record(channel, RECORD_NEW_ID, id->sequence, 0);
+			}
+		}
+		if (!writer->failed && channel->retire_wanted & 1u << i) {
+			uint64_t sequence = channel->retire_sequences[i];
+
+			start = *writer;
+			sj__frame_retire_id(writer, sequence);
+			if (!writer->failed) {
+				channel->retire_wanted &= ~(1u << i);
+				record(channel, RECORD_RETIRE_ID, sequence, 0);
+			}
+		}
+		if (writer->failed) {
+			*writer = start;
+			return;
+		}
+	}
+}
+
+static void
+put_path_frames(struct sj__channel *channel, struct channel_path *at,
+    struct sj_time now, struct writer *writer)
+{
+	if (at->response_wanted) {
+		sj__frame_path(writer, FRAME_PATH_RESPONSE, at->response);
+		at->response_wanted = false;
+	}
+	if (at->challenge_wanted) {
+		sj__frame_path(writer, FRAME_PATH_CHALLENGE, at->challenge);
+		at->challenge_wanted = false;
+		at->challenge_outstanding = true;
+		at->challenges_sent++;
+		sj__channel_set_deadline(channel, DEADLINE_CHALLENGE,
+		    now.boot_ns + (at->challenges_sent + 1u) *
+		    sj__recovery_probe_timeout_ns(&channel->recovery,
+		    channel->current.path));
+	}
+}
+
+static bool
+has_frames(const struct sj__channel *channel)
+{
+	return channel->parameters_wanted_now || channel->ping_wanted ||
+	    channel->new_id_wanted != 0 || channel->retire_wanted != 0 ||
+	    channel->current.response_wanted ||
+	    channel->current.challenge_wanted ||
+	    (channel->user != NULL && channel->user->has_data(channel->user_data));
+}
+
+/* --- One packet -------------------------------------------------------- */
+
+enum packet_kind {
+	PACKET_DATA,                    /* anything, within window and pace */
+	PACKET_PROBE,                   /* must ask for an acknowledgement */
+	PACKET_ACK,                     /* acknowledgement only */
+	PACKET_CLOSE,
+	PACKET_PATH                     /* on the path being probed */
+};
+
+static void
+fill_packet(struct sj__channel *channel, struct sj_time now,
+    enum packet_kind kind, struct writer *writer)
+{
+	struct span text;
+	const uint8_t *start = writer->at;
+
+	switch (kind) {
+	case PACKET_CLOSE:
+		text.data = (const uint8_t *)channel->close_text;
+		text.length = strlen(channel->close_text);
+		sj__frame_close(writer, channel->close_code, text);
+		return;
+	case PACKET_PATH:
+		put_path_frames(channel, &channel->probed, now, writer);
+		return;
+	case PACKET_ACK:
+	case PACKET_DATA:
+	case PACKET_PROBE:
+		break;
+	}
+	if (sj__recovery_has_ack(&channel->recovery))
+		put_ack(channel, now, writer);
+	if (kind == PACKET_ACK)
+		return;
+	if (channel->parameters_wanted)
+		put_parameters(channel, writer);
+	put_path_frames(channel, &channel->current, now, writer);
+	put_ids(channel, writer);
+	if (channel->user != NULL)
+		channel->user->fill(channel->user_data, now, writer);
+	if (kind == PACKET_PROBE || channel->ping_wanted) {
+		channel->ping_wanted = false;
+		if (kind == PACKET_PROBE || writer->at == start)
+			write_varint(writer, FRAME_PING);
+		if (!writer->failed)
+			record(channel, RECORD_PING, 0, 0);
+	}
+}
+
+/* Builds and seals one packet at out; its length, 0 if there was nothing to
+ * say, or why it cannot be. */
+static ptrdiff_t
+build_packet(struct sj__channel *channel, struct sj_time now,
+    enum packet_kind kind, uint8_t *out, size_t size)
+{
+	const struct channel_path *at = kind == PACKET_PATH ? &channel->probed :
+	    &channel->current;
+	uint8_t *payload = out + SHORT_HEADER_SIZE;
+	struct writer writer = writer_of(payload, size - SHORT_OVERHEAD);
+	size_t length, least = PACKET_MIN - SHORT_OVERHEAD;
+	uint64_t number;
+
+	if (channel->skip_in-- == 0) {  /* [SJ-PK-6] */
+		sj__recovery_skip_number(&channel->recovery);
+		channel->skip_in = sj__channel_next_skip(channel);
+	}
+	SJ_TRY(sj__recovery_prepare(&channel->recovery, &number));
+	fill_packet(channel, now, kind, &writer);
+	assert(!writer.failed);
+	length = (size_t)(writer.at - payload);
+	if (length == 0) {
+		sj__recovery_cancel(&channel->recovery);
+		return 0;
+	}
+	/* [SJ-PA-1] A challenge shows that full datagrams pass, as far as what
+	 * came lets it. */
+	if (kind == PACKET_PATH)
+		least = size - SHORT_OVERHEAD;
+	if (length < least) {
+		memset(payload + length, FRAME_PADDING, least - length);
+		length = least;
+	}
+	memcpy(out + 1, at->peer_id.bytes, ID_SIZE);
+	SJ_TRY(sj__packet_seal(&channel->protection, number, out, length));
+	length += SHORT_OVERHEAD;
+	SJ_TRY(sj__recovery_commit(&channel->recovery, at->path, now.boot_ns,
+	    length, kind == PACKET_DATA || kind == PACKET_PROBE));
+	channel->bytes_out += length;
+	channel->packets_out++;
+	return (ptrdiff_t)length;
+}
+
+/* --- Bursts ------------------------------------------------------------ */
+
+/* Bytes that may go to an unproven address. [SJ-HS-6] */
+static size_t
+amplification_room(const struct channel_path *at)
+{
+	if (at->is_validated)
+		return SIZE_MAX;
+	return at->bytes_in > at->bytes_out ?
+	    (size_t)(at->bytes_in - at->bytes_out) : 0;
+}
+
+static void
+finish_batch(struct sj_batch *batch, struct channel_path *at, size_t length,
+    size_t segment, uint64_t send_at_ns, uint8_t ecn)
+{
+	batch->length = length;
+	batch->segment_size = segment;
+	batch->path = at->path->key;
+	batch->ecn = ecn;
+	batch->send_at_ns = send_at_ns;
+	at->bytes_out += length;
+}
+
+static int
+transmit_one(struct sj__channel *channel, struct sj_time now,
+    enum packet_kind kind, struct channel_path *at, struct sj_batch *batch)
+{
+	size_t size = min_size(min_size(amplification_room(at),
+	    batch->capacity), DATAGRAM_BASE);
+	ptrdiff_t length;
+
+	if (size < PACKET_MIN)
+		return 0;
+	length = build_packet(channel, now, kind, batch->bytes, size);
+	if (length <= 0)
+		return (int)length;
+	sj__packet_mask(&channel->protection, batch->bytes, (size_t)length, 1);
+	finish_batch(batch, at, (size_t)length, (size_t)length, now.boot_ns,
+	    SJ_ECN_NONE);
+	return 1;
+}
+
+static size_t
+packet_size(const struct sj__channel *channel)
+{
+	return (size_t)min_u64(channel->current.path->mtu,
+	    max_u64(channel->peer_datagram_max, DATAGRAM_BASE));
+}
+
+/* A train of data packets as far as window, pace and the buffer go. */
+static int
+transmit_burst(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch)
+{
+	struct channel_path *at = &channel->current;
+	size_t segment = packet_size(channel), total = 0, count = 0, allowed;
+	size_t room = min_size(batch->capacity, 65536);
+	enum packet_kind kind;
+	ptrdiff_t length = 0;
+
+	allowed = (size_t)min_u64(sj__path_can_send(at->path, now.boot_ns),
+	    amplification_room(at));
+	while (count < BURST_MAX && total + segment <= room) {
+		kind = PACKET_DATA;
+		if (channel->probes_wanted > 0) {
+			kind = PACKET_PROBE;
+			channel->probes_wanted--;
+		} else if (!has_frames(channel) || allowed < total + segment) {
+			if (total > 0 || !(channel->ack_now ||
+			    sj__recovery_ack_is_due(&channel->recovery,
+			    now.boot_ns)))
+				break;
+			kind = PACKET_ACK;
+		}
+		length = build_packet(channel, now, kind, batch->bytes + total,
+		    segment);
+		if (length <= 0)
+			break;
+		total += (size_t)length;
+		count++;
+		channel->parameters_wanted_now = false;
+		if ((size_t)length < segment)
+			break;
+	}
+	if (length < 0)
+		return (int)length;
+	if (total == 0) {
+		channel->ack_now = false;
+		return 0;
+	}
+	if (count == 1)
+		segment = total;
+	sj__packet_mask(&channel->protection, batch->bytes, segment, count);
+	finish_batch(batch, at, total, segment, now.boot_ns,
+	    sj__path_ecn(at->path));
+	return 1;
+}
+
+/* --- Long packets ------------------------------------------------------ */
+
+static int
+transmit_hello(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch)
+{
+	size_t length;
+
+	channel->hello_wanted = false;
+	length = sj__handshake_hello(channel->handshake, channel->attempt++,
+	    batch->bytes, batch->capacity);
+	if (length == 0)
+		return 0;
+	if (channel->hello_sent_ns == 0)
+		channel->hello_sent_ns = now.boot_ns;
+	finish_batch(batch, &channel->current, length, length, now.boot_ns,
+	    SJ_ECN_NONE);
+	return 1;
+}
+
+/* Answer or refusal, never more than what came. [SJ-HS-6] */
+static int
+transmit_answer(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch)
+{
+	size_t room = min_size(amplification_room(&channel->current),
+	    batch->capacity), length;
+	bool refuses = channel->refusal_wanted;
+
+	channel->answer_wanted = channel->refusal_wanted = false;
+	length = sj__handshake_answer(channel->handshake, channel->attempt++,
+	    batch->bytes, room);
+	if (refuses) {
+		/* Nothing to wait for: the client starts anew. */
+		sj__channel_set_deadline(channel, DEADLINE_HELLO, now.boot_ns);
+		channel->state = CHANNEL_CLOSED;
+	}
+	if (length == 0)
+		return 0;
+	finish_batch(batch, &channel->current, length, length, now.boot_ns,
+	    SJ_ECN_NONE);
+	return 1;
+}
+
+static int
+transmit_close(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch)
+{
+	int filled = transmit_one(channel, now, PACKET_CLOSE, &channel->current,
+	    batch);
+
+	channel->closes_sent++;
+	channel->close_wanted = false;
+	if (channel->close_code == 0 || channel->closes_sent >= 3)
+		sj__channel_closed_for_good(channel);
+	return filled > 0;
+}
+
+/* --- The turn of a channel --------------------------------------------- */
+
+static bool
+path_wants(const struct channel_path *at)
+{
+	return at->path != NULL && (at->challenge_wanted || at->response_wanted);
+}
+
+bool
+sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
+{
+	switch (channel->state) {
+	case CHANNEL_HELLO:
+		return channel->hello_wanted;
+	case CHANNEL_ASKED:
+		return channel->refusal_wanted;
+	case CHANNEL_ANSWERED:
+		return channel->answer_wanted;
+	case CHANNEL_TRUST:
+		return false;
+	case CHANNEL_CLOSED:
+		return channel->close_wanted;
+	case CHANNEL_OPEN:
+		break;
+	}
+	if (!channel->current.peer_id.is_valid)
+		return false;
+	if (channel->probes_wanted > 0 || channel->ack_now ||
+	    path_wants(&channel->probed) ||
+	    sj__recovery_ack_is_due(&channel->recovery, now.boot_ns))
+		return true;
+	return has_frames(channel) &&
+	    sj__path_can_send(channel->current.path, now.boot_ns) >=
+	    packet_size(channel);
+}
+
+int
+sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch)
+{
+	int filled = 0;
+
+	switch (channel->state) {
+	case CHANNEL_HELLO:
+		return channel->hello_wanted ?
+		    transmit_hello(channel, now, batch) : 0;
+	case CHANNEL_ASKED:
+	case CHANNEL_ANSWERED:
+		return channel->answer_wanted || channel->refusal_wanted ?
+		    transmit_answer(channel, now, batch) : 0;
+	case CHANNEL_TRUST:
+		return 0;
+	case CHANNEL_CLOSED:
+		return channel->close_wanted ?
+		    transmit_close(channel, now, batch) : 0;
+	case CHANNEL_OPEN:
+		break;
+	}
+	if (path_wants(&channel->probed))
+		filled = transmit_one(channel, now, PACKET_PATH,
+		    &channel->probed, batch);
+	if (filled == 0 && sj__protection_wants_update(&channel->protection))
+		filled = sj__protection_update(&channel->protection,
+		    sj__recovery_next_number(&channel->recovery));
+	if (filled == 0)
+		filled = transmit_burst(channel, now, batch);
+	if (filled < 0) {
+		sj__channel_fail(channel, now, filled, NULL);
+		return 0;
+	}
+	sj__channel_rearm(channel);
+	return filled;
+}

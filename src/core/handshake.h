@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * handshake.h - from hello to traffic secrets
+ *
+ * Joins Noise (patterns NX and NK) with the offers and parameters around it.
+ * Lives until the channel is open.
+ *
+ *   NX  -> e                    <- e, ee, s, es
+ *   NK  -> e, es                <- e, ee
+ */
+#ifndef SJ_CORE_HANDSHAKE_H
+#define SJ_CORE_HANDSHAKE_H
+
+#include "core/noise.h"
+#include "core/packet.h"
+#include "core/services.h"
+
+#define SJ__HANDSHAKE_PENDING 1         /* a DH with the host key is awaited */
+#define SJ__HANDSHAKE_REFUSE 2          /* the answer is a refusal */
+
+struct sj__handshake;
+
+struct sj__handshake_client {
+	struct sj_endpoint *endpoint;
+	const uint8_t *server_key;      /* NK; NULL: NX */
+	const struct offer *refused;    /* what was refused before; NULL: nothing */
+	uint8_t id[ID_SIZE];            /* our id of the hello */
+};
+
+/* client: makes message 1. */
+int sj__handshake_begin(const struct sj__handshake_client *client,
+    struct sj__handshake **handshake);
+/* client: the hello packet, padded; its length. */
+size_t sj__handshake_hello(struct sj__handshake *handshake, uint8_t attempt,
+    uint8_t *out, size_t capacity);
+/* client: message 2. Negative: it does not verify, nothing changed. */
+int sj__handshake_read_answer(struct sj__handshake *handshake,
+    const struct long_packet *answer);
+const uint8_t *sj__handshake_server_key(const struct sj__handshake *handshake);
+/* client: the refusal is to our hello; what was refused is returned. */
+bool sj__handshake_may_be_refused(const struct sj__handshake *handshake,
+    const struct long_packet *refusal, struct offer *refused);
+
+/* server: takes a hello. REFUSE: sj__handshake_answer() gives the refusal.
+ * Negative: drop it (already counted); SJ_ERR_MEMORY. id goes into message 2. */
+int sj__handshake_accept(struct sj_endpoint *endpoint,
+    const struct long_packet *hello, const uint8_t id[ID_SIZE],
+    struct sj_time now, struct sj__handshake **handshake);
+/* server: goes on until message 2 is there (0), or a DH is awaited: PENDING,
+ * with the peer's key for it. */
+int sj__handshake_step(struct sj__handshake *handshake, uint8_t peer_key[32]);
+int sj__handshake_resume(struct sj__handshake *handshake,
+    const uint8_t shared[32]);
+/* server: the answer packet, 0 if it does not fit. */
+size_t sj__handshake_answer(struct sj__handshake *handshake, uint8_t attempt,
+    uint8_t *out, size_t capacity);
+/* server: this hello is a copy of the one it was made from. */
+bool sj__handshake_is_of(const struct sj__handshake *handshake,
+    const struct long_packet *hello);
+
+struct sj__handshake_result {
+	uint8_t client_secret[32], server_secret[32], master[32], hash[32];
+	uint8_t server_key[32];
+	uint8_t peer_id[ID_SIZE];       /* client: the server's */
+	enum packet_suite suite;
+	uint64_t peer_credit, peer_datagram_max, peer_ack_delay_ms, time_unix_s;
+};
+/* After both messages. Wipe it after use. */
+void sj__handshake_result(const struct sj__handshake *handshake,
+    struct sj__handshake_result *result);
+/* Wipes and frees; NULL is fine. */
+void sj__handshake_close(struct sj__handshake *handshake);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/* path.c - a UDP 4-tuple: round-trip time, congestion control, pacing, ECN */
+#include "core/path.h"
+
+void
+sj__path_init(struct sj__path *path, const struct sj_path *key, uint32_t mtu)
+{
+	memset(path, 0, sizeof *path);
+	path->key = *key;
+	list_init(&path->all);
+	path->mtu = mtu;
+	path->controller = &sj__cubic;
+	path->window = (uint64_t)WINDOW_INITIAL_PACKETS * mtu;
+	path->threshold = UINT64_MAX;
+	path->tokens = PACING_BURST_MAX;
+	path->controller->init(path);
+}
+
+/* --- Round-trip time, RFC 9002 section 5 -------------------------------- */
+
+void
+sj__path_on_rtt(struct sj__path *path, uint64_t sample_ns, uint64_t delay_ns,
+    uint64_t now_ns)
+{
+	uint64_t adjusted = sample_ns, difference;
+
+	(void)now_ns;
+	path->latest_ns = sample_ns;
+	if (!path->has_rtt) {
+		path->has_rtt = true;
+		path->minimum_ns = path->smoothed_ns = sample_ns;
+		path->variation_ns = sample_ns / 2;
+		return;
+	}
+	path->minimum_ns = min_u64(path->minimum_ns, sample_ns);
+	if (sample_ns >= path->minimum_ns + delay_ns)
+		adjusted = sample_ns - delay_ns;
+	difference = path->smoothed_ns > adjusted ?
+	    path->smoothed_ns - adjusted : adjusted - path->smoothed_ns;
+	path->variation_ns = (3 * path->variation_ns + difference) / 4;
+	path->smoothed_ns = (7 * path->smoothed_ns + adjusted) / 8;
+}
+
+uint64_t
+sj__path_rtt_ns(const struct sj__path *path)
+{
+	return path->has_rtt ? max_u64(path->smoothed_ns, 1) : RTT_INITIAL_NS;
+}
+
+uint64_t
+sj__path_probe_timeout_ns(const struct sj__path *path)
+{
+	if (!path->has_rtt)
+		return 2 * RTT_INITIAL_NS;
+	return path->smoothed_ns +
+	    max_u64(4 * path->variation_ns, GRANULARITY_NS);
+}
+
+void
+sj__path_merge_rtt(struct sj__path *path, const struct sj__path *from)
+{
+	if (path->has_rtt || !from->has_rtt)
+		return;
+	path->has_rtt = true;
+	path->latest_ns = from->latest_ns;
+	path->smoothed_ns = from->smoothed_ns;
+	path->variation_ns = from->variation_ns;
+	path->minimum_ns = from->minimum_ns;
+}
+
+/* --- Window and pace --------------------------------------------------- */
+
+uint64_t
+sj__path_window_bytes(const struct sj__path *path)
+{
+	return path->window;
+}
+
+/* Twice the window a round trip in slow start, 1.25 times after it, so that
+ * the pace never is what limits (RFC 9002 section 7.7). */
+uint64_t
+sj__path_rate_bytes_s(const struct sj__path *path)
+{
+	uint64_t rtt_us = max_u64(sj__path_rtt_ns(path) / 1000, 1);
+	uint64_t gain = path->window < path->threshold ? 200 : 125;
+
+	return path->window * 10000 / rtt_us * gain;
+}
+
+static uint64_t
+burst_bytes(const struct sj__path *path)
+{
+	uint64_t millisecond = sj__path_rate_bytes_s(path) / 1000;
+
+	return max_u64(min_u64(millisecond, PACING_BURST_MAX),
+	    2 * (uint64_t)path->mtu);
+}
+
+static int64_t
+tokens_now(const struct sj__path *path, uint64_t now_ns)
+{
+	uint64_t elapsed = now_ns - path->tokens_ns, more;
+	int64_t burst = (int64_t)burst_bytes(path);
+
+	if (now_ns <= path->tokens_ns)
+		return path->tokens;
+	elapsed = min_u64(elapsed, NS_PER_S);
+	more = sj__path_rate_bytes_s(path) / 1000 * (elapsed / 1000) / 1000;
+	if (path->tokens + (int64_t)more > burst)
+		return path->tokens > burst ? path->tokens : burst;
+	return path->tokens + (int64_t)more;
+}
+
+uint64_t
+sj__path_can_send(const struct sj__path *path, uint64_t now_ns)
+{
+	int64_t tokens = tokens_now(path, now_ns);
+	uint64_t room = path->window > path->in_flight ?
+	    path->window - path->in_flight : 0;
+
+	return tokens <= 0 ? 0 : min_u64(room, (uint64_t)tokens);
+}
+
+uint64_t
+sj__path_next_send_ns(const struct sj__path *path, uint64_t now_ns)
+{
+	int64_t tokens = tokens_now(path, now_ns), missing;
+	uint64_t rate = max_u64(sj__path_rate_bytes_s(path), 1);
+
+	if (path->window < path->in_flight + path->mtu)
+		return NEVER_NS;
+	/* Wait for a whole burst: a timer for each packet costs too much. */
+	missing = (int64_t)burst_bytes(path) - tokens;
+	if (tokens >= (int64_t)path->mtu || missing <= 0)
+		return now_ns;
+	return now_ns + (uint64_t)missing * NS_PER_MS / max_u64(rate / 1000, 1) +
+	    1000;
+}
+
+void
+sj__path_on_sent(struct sj__path *path, uint64_t now_ns, uint64_t bytes)
+{
+	path->tokens = tokens_now(path, now_ns) - (int64_t)bytes;
+	path->tokens_ns = now_ns;
+	path->in_flight += bytes;
+	path->sent_total += bytes;
+}
+
+void
+sj__path_on_gone(struct sj__path *path, uint64_t bytes)
+{
+	assert(bytes <= path->in_flight);
+	path->in_flight -= bytes;
+}
+
+void
+sj__path_on_acked(struct sj__path *path, uint64_t now_ns,
+    const struct sj__acked *acked)
+{
+	sj__path_on_gone(path, acked->bytes);
+	path->controller->on_acked(path, now_ns, acked);
+}
+
+void
+sj__path_on_congestion(struct sj__path *path, uint64_t now_ns, uint64_t sent_ns)
+{
+	path->controller->on_congestion(path, now_ns, sent_ns);
+}
+
+void
+sj__path_on_persistent(struct sj__path *path)
+{
+	path->controller->on_persistent(path);
+}
+
+uint8_t
+sj__path_ecn(const struct sj__path *path)
+{
+	return path->ecn == ECN_FAILED ? SJ_ECN_NONE : SJ_ECN_ECT0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * path.h - a UDP 4-tuple: round-trip time, congestion control, pacing, ECN
+ *
+ * One for each 4-tuple, shared by every channel that has validated it (RFC
+ * 9040); a channel that has not uses one of its own. The path knows neither
+ * packet numbers nor keys: recovery tells it what was sent, acknowledged and
+ * lost, in bytes and times.
+ */
+#ifndef SJ_CORE_PATH_H
+#define SJ_CORE_PATH_H
+
+#include "core/base.h"
+
+#define RTT_INITIAL_NS (333 * NS_PER_MS)        /* RFC 9002 section 6.2.2 */
+#define GRANULARITY_NS NS_PER_MS                /* RFC 9002 section 6.1.2 */
+#define WINDOW_INITIAL_PACKETS 10
+#define WINDOW_MIN_PACKETS 2
+#define PACING_BURST_MAX 65536
+
+struct sj__path;
+
+/* What was acknowledged, as a controller sees it. */
+struct sj__acked {
+	uint64_t bytes;
+	uint64_t sent_ns;               /* of the newest packet */
+	uint64_t sent_total;            /* path->sent_total when it was sent */
+	uint64_t rtt_ns;                /* the latest sample; 0: none */
+	bool is_limited;                /* the window was in use */
+};
+
+/* A congestion controller: all state is in the path. */
+struct sj__controller {
+	const char *name;
+	void (*init)(struct sj__path *path);
+	void (*on_acked)(struct sj__path *path, uint64_t now_ns,
+	    const struct sj__acked *acked);
+	/* A congestion event: a loss or CE of a packet sent at sent_ns. */
+	void (*on_congestion)(struct sj__path *path, uint64_t now_ns,
+	    uint64_t sent_ns);
+	void (*on_persistent)(struct sj__path *path);
+};
+extern const struct sj__controller sj__cubic;
+
+struct sj__cubic_state {
+	uint64_t maximum;               /* W_max, bytes */
+	uint64_t epoch_ns;              /* start of the growth; 0: none */
+	uint64_t k_ms;                  /* time to reach maximum */
+	uint64_t start_window;          /* at the start of the epoch */
+	uint64_t estimate;              /* W_est of the Reno-friendly region */
+	uint64_t fraction;              /* bytes acked not yet turned to growth */
+	/* HyStart++, RFC 9406 */
+	uint64_t round_end;             /* sent_total that ends the round */
+	uint64_t round_rtt_ns, last_round_rtt_ns, baseline_rtt_ns;
+	unsigned round_samples, conservative_rounds;
+	bool is_conservative;
+};
+
+enum path_ecn { ECN_TESTING, ECN_CAPABLE, ECN_FAILED };
+
+struct sj__path {
+	struct sj_path key;
+	struct list all;
+	unsigned references;
+	uint32_t mtu;                   /* bytes of UDP payload */
+	bool has_rtt;
+	uint64_t latest_ns, smoothed_ns, variation_ns, minimum_ns;
+	const struct sj__controller *controller;
+	uint64_t window, threshold;     /* bytes; threshold: end of slow start */
+	uint64_t in_flight;
+	uint64_t sent_total;            /* bytes ever sent */
+	uint64_t recovery_start_ns;     /* losses of older packets are one event */
+	struct sj__cubic_state cubic;
+	int64_t tokens;                 /* pacing: bytes that may go now */
+	uint64_t tokens_ns;             /* when they were counted */
+	enum path_ecn ecn;
+	uint64_t ecn_sent, ecn_confirmed;
+};
+
+void sj__path_init(struct sj__path *path, const struct sj_path *key,
+    uint32_t mtu);
+/* A round-trip time sample; delay: what the peer held the ack back. */
+void sj__path_on_rtt(struct sj__path *path, uint64_t sample_ns,
+    uint64_t delay_ns, uint64_t now_ns);
+uint64_t sj__path_rtt_ns(const struct sj__path *path);
+uint64_t sj__path_window_bytes(const struct sj__path *path);
+uint64_t sj__path_rate_bytes_s(const struct sj__path *path);
+/* PTO without the peer's delay, RFC 9002 section 6.2.1. */
+uint64_t sj__path_probe_timeout_ns(const struct sj__path *path);
+/* A path just validated starts from what its channel measured. */
+void sj__path_merge_rtt(struct sj__path *path, const struct sj__path *from);
+
+/* Bytes that window and pace allow now. */
+uint64_t sj__path_can_send(const struct sj__path *path, uint64_t now_ns);
+/* When the pace allows a packet; NEVER_NS: the window does not. */
+uint64_t sj__path_next_send_ns(const struct sj__path *path, uint64_t now_ns);
+void sj__path_on_sent(struct sj__path *path, uint64_t now_ns, uint64_t bytes);
+void sj__path_on_acked(struct sj__path *path, uint64_t now_ns,
+    const struct sj__acked *acked);
+/* bytes left the network unacknowledged; no verdict on congestion. */
+void sj__path_on_gone(struct sj__path *path, uint64_t bytes);
+void sj__path_on_congestion(struct sj__path *path, uint64_t now_ns,
+    uint64_t sent_ns);
+void sj__path_on_persistent(struct sj__path *path);
+
+/* The mark for packets now: ECT(0) unless the path failed it. */
+uint8_t sj__path_ecn(const struct sj__path *path);
+
+#endif
