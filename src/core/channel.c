@@ -557,7 +557,7 @@ on_recovery_deadline(struct sj__channel *channel, struct sj_time now)
 {
 	channel->probes_wanted += sj__recovery_on_timeout(&channel->recovery,
 	    channel->current.path, now.boot_ns, sj__channel_on_settled, channel);
-	sj__channel_rearm(channel);
+	sj__channel_rearm(channel, now);
 }
 
 void

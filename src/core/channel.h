@@ -41,6 +41,7 @@ enum channel_deadline {
 	DEADLINE_RECOVERY,              /* loss or probe */
 	DEADLINE_ACK,
 	DEADLINE_CHALLENGE,             /* resend a path challenge, or give it up */
+	DEADLINE_PACE,                  /* the pace allows the next burst */
 	DEADLINE_KEYS,                  /* drop the keys of the previous phase */
 	DEADLINES
 };

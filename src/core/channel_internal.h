@@ -21,7 +21,7 @@ void sj__channel_set_state(struct sj__channel *channel,
 void sj__channel_set_deadline(struct sj__channel *channel,
     enum channel_deadline which, uint64_t at_ns);
 /* Deadlines of recovery and acknowledgement as they stand. */
-void sj__channel_rearm(struct sj__channel *channel);
+void sj__channel_rearm(struct sj__channel *channel, struct sj_time now);
 int sj__channel_fill_ids(struct sj__channel *channel);
 int sj__channel_go_on(struct sj__channel *channel, struct sj_time now);
 int sj__channel_open_keys(struct sj__channel *channel);

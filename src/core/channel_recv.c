@@ -452,8 +452,14 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 }
 
 void
-sj__channel_rearm(struct sj__channel *channel)
+sj__channel_rearm(struct sj__channel *channel, struct sj_time now)
 {
+	bool waits = channel->user != NULL &&
+	    channel->user->has_data(channel->user_data);
+
+	sj__channel_set_deadline(channel, DEADLINE_PACE, waits ?
+	    sj__path_next_send_ns(channel->current.path, now.boot_ns) :
+	    NEVER_NS);
 	sj__channel_set_deadline(channel, DEADLINE_RECOVERY,
 	    sj__recovery_deadline_ns(&channel->recovery, channel->current.path));
 	sj__channel_set_deadline(channel, DEADLINE_ACK,
@@ -502,5 +508,5 @@ sj__channel_receive(struct sj__channel *channel, struct sj_time now,
 		if (length < PACKET_MIN)
 			length = 0;
 	}
-	sj__channel_rearm(channel);
+	sj__channel_rearm(channel, now);
 }

@@ -67,7 +67,7 @@ put_parameters(struct sj__channel *channel, struct writer *writer)
 
 	sj__parameter_write(&inner, PARAMETER_ID, channel->own_ids[0].bytes,
 	    ID_SIZE);
-	sj__parameter_write_number(&inner, PARAMETER_CREDIT, CREDIT_PARAMETER);
+	sj__parameter_write_number(&inner, PARAMETER_CREDIT, CREDIT_ROOT);
 	sj__parameter_write_number(&inner, PARAMETER_ACK_DELAY, ACK_DELAY_MS);
 	sj__parameter_write_number(&inner, PARAMETER_DATAGRAM_MAX, DATAGRAM_MAX);
 	assert(!inner.failed);
@@ -133,8 +133,7 @@ put_path_frames(struct sj__channel *channel, struct channel_path *at,
 static bool
 has_frames(const struct sj__channel *channel)
 {
-	return channel->parameters_wanted_now || channel->ping_wanted ||
-	    channel->new_id_wanted != 0 || channel->retire_wanted != 0 ||
+	return channel->ping_wanted || channel->new_id_wanted != 0 || channel->retire_wanted != 0 ||
 	    channel->current.response_wanted ||
 	    channel->current.challenge_wanted ||
 	    (channel->user != NULL && channel->user->has_data(channel->user_data));
@@ -314,7 +313,6 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 			break;
 		total += (size_t)length;
 		count++;
-		channel->parameters_wanted_now = false;
 		if ((size_t)length < segment)
 			break;
 	}
@@ -460,6 +458,6 @@ sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
 		sj__channel_fail(channel, now, filled, NULL);
 		return 0;
 	}
-	sj__channel_rearm(channel);
+	sj__channel_rearm(channel, now);
 	return filled;
 }

@@ -44,6 +44,26 @@ sj__endpoint_random(struct sj_endpoint *endpoint, void *out, size_t length)
 	}
 }
 
+/* [SJ-KEY-1] */
+void
+sj__endpoint_key_material(struct sj_endpoint *endpoint, uint8_t out[32])
+{
+	uint8_t random[32];
+	uint64_t unique[3] = { endpoint->now.boot_ns, endpoint->now.unix_s,
+	    endpoint->hedge_count++ };
+	struct span key = { endpoint->hedge_key, sizeof endpoint->hedge_key };
+	struct span parts[2] = { { random, sizeof random },
+	    { (const uint8_t *)unique, sizeof unique } };
+	int error;
+
+	sj__endpoint_random(endpoint, random, sizeof random);
+	error = sj__hmac_parts(endpoint->crypto, HASH_SHA256, key, parts, 2,
+	    out);
+	assert(error == 0);
+	(void)error;
+	sj__wipe(random, sizeof random);
+}
+
 struct sj__memory *
 sj__endpoint_memory(struct sj_endpoint *endpoint)
 {
@@ -445,6 +465,9 @@ set_up_server(struct sj_endpoint *endpoint, const uint8_t *host_key_private)
 		endpoint->has_host_private = true;
 		SJ_TRY(sj__x25519_public(endpoint->crypto, host_key_private,
 		    endpoint->host_key.public_key));
+		/* A secret that no snapshot of the generator repeats. */
+		for (int i = 0; i < 32; i++)
+			endpoint->hedge_key[i] ^= host_key_private[i];
 	} else {
 		return SJ_ERR_ARGUMENT;
 	}
@@ -479,6 +502,8 @@ set_up(struct sj_endpoint *endpoint, const struct sj_endpoint_options *options,
 	SJ_TRY(sj__crypto_open(&endpoint->crypto, &endpoint->memory,
 	    endpoint->io->aeads));
 	sj__endpoint_random(endpoint, endpoint->id_key, sizeof endpoint->id_key);
+	sj__endpoint_random(endpoint, endpoint->hedge_key,
+	    sizeof endpoint->hedge_key);
 	sj__endpoint_random(endpoint, &worker, 1);
 	endpoint->id_worker_mask = worker;
 	endpoint->default_mech = sj_mech_publickey(NULL);

@@ -36,9 +36,4 @@ void sj__endpoint_wake(struct sj_endpoint *endpoint, bool network_changed);
 /* Text of the last failure: sj_endpoint_error(). */
 void sj__endpoint_set_error(struct sj_endpoint *endpoint, const char *text);
 
-/* "SHA256:..." of 32 bytes, as ssh writes it: 51 bytes with the NUL. */
-#define SJ__FINGERPRINT_SIZE 51
-void sj__fingerprint(struct sj_endpoint *endpoint, const uint8_t key[32],
-    char out[SJ__FINGERPRINT_SIZE]);
-
 #endif

@@ -83,6 +83,8 @@ struct sj_endpoint {
 	uint64_t id_nonce;                      /* of the next connection id */
 	uint8_t id_key[16];
 	uint8_t id_worker_mask;
+	uint8_t hedge_key[32];
+	uint64_t hedge_count;
 	uint8_t random[RANDOM_BLOCK];
 	size_t random_left;
 	struct store_walk walk;

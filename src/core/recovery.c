@@ -145,6 +145,14 @@ sj__recovery_append(struct sj__recovery *recovery,
 	packet->record_count++;
 }
 
+bool
+sj__recovery_is_full(const struct sj__recovery *recovery)
+{
+	/* A few are left for the channel's own. */
+	return packet_at(recovery, recovery->next)->record_count >=
+	    RECORDS_PER_PACKET - 16;
+}
+
 void
 sj__recovery_cancel(struct sj__recovery *recovery)
 {

@@ -102,6 +102,8 @@ void sj__recovery_skip_number(struct sj__recovery *recovery);
 int sj__recovery_prepare(struct sj__recovery *recovery, uint64_t *number);
 void sj__recovery_append(struct sj__recovery *recovery,
     const struct sj__sent_record *record);
+/* The packet has as many records as one may have. */
+bool sj__recovery_is_full(const struct sj__recovery *recovery);
 void sj__recovery_cancel(struct sj__recovery *recovery);
 /* is_eliciting packets count against the window of the path. */
 int sj__recovery_commit(struct sj__recovery *recovery, struct sj__path *path,

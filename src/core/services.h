@@ -72,6 +72,10 @@ void sj__endpoint_random(struct sj_endpoint *endpoint, void *out,
     size_t length);
 void sj__endpoint_trace(struct sj_endpoint *endpoint, const char *line);
 
+/* 32 bytes for a key: random ones, hedged with a secret, the time and a
+ * counter (RFC 8937), so that a generator that repeats does not repeat a key. */
+void sj__endpoint_key_material(struct sj_endpoint *endpoint,
+    uint8_t out[32]);
 struct sj__memory *sj__endpoint_memory(struct sj_endpoint *endpoint);
 struct sj__crypto *sj__endpoint_crypto(struct sj_endpoint *endpoint);
 /* Server: the static key. dh is asked if the private half is elsewhere. */
@@ -86,6 +90,11 @@ void sj__endpoint_queue_stream(struct sj_endpoint *endpoint,
     struct sj_stream *stream);
 void sj__endpoint_queue_session(struct sj_endpoint *endpoint,
     struct sj_session *session);
+
+/* "SHA256:..." of 32 bytes, as ssh writes it: 51 bytes with the NUL. */
+#define SJ__FINGERPRINT_SIZE 51
+void sj__fingerprint(struct sj_endpoint *endpoint, const uint8_t key[32],
+    char out[SJ__FINGERPRINT_SIZE]);
 
 /* Requests. 0: no memory. */
 uint64_t sj__endpoint_request(struct sj_endpoint *endpoint,

@@ -20,8 +20,6 @@
 
 #define SESSION_ID_SIZE 8
 #define CONTROL_RECORD_MAX 8192         /* bytes of one control record */
-#define CREDIT_BEFORE_LOGIN 16384       /* of stream 0, everything in all */
-#define CREDIT_ROOT (UINT64_C(1) << 20) /* of stream 0, after the login */
 #define WINDOW_FIRST (UINT64_C(256) << 10)
 #define WINDOW_SMALLEST 4096
 #define WINDOW_MAX (UINT64_C(16) << 20)

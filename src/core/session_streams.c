@@ -642,6 +642,8 @@ fill_wants(struct sj_session *session, struct writer *writer)
 
 	while ((stream = list_first(&session->tree.wanting, struct sj_stream,
 	    wanting)) != NULL) {
+		if (sj__recovery_is_full(recovery_of(session)))
+			return false;
 		for (uint8_t want = WANT_CREDIT; want <= WANT_PRIORITY; want <<= 1)
 			if ((stream->wants & want) != 0 &&
 			    !fill_want(session, stream, want, writer))
@@ -735,6 +737,7 @@ sj__streams_fill(struct sj_session *session, struct sj_time now,
 	if (session->state == SESSION_OVER || !fill_wants(session, writer))
 		return;
 	while (!writer->failed && writer_left(writer) > 0 &&
+	    !sj__recovery_is_full(recovery_of(session)) &&
 	    (stream = sj__tree_turn(&session->tree)) != NULL) {
 		if (stream->is_local && stream->parent != NULL &&
 		    !stream->opening_sent && !borrow(session, stream)) {

@@ -30,6 +30,8 @@
 #define HELLO_SIZE DATAGRAM_BASE        /* clients pad the first flight */
 #define NAME_MAX_BYTES 255              /* of application, service, server, user */
 #define CLOSE_TEXT_MAX 256
+#define CREDIT_BEFORE_LOGIN 16384       /* of stream 0, everything in all */
+#define CREDIT_ROOT (UINT64_C(1) << 20) /* of stream 0, of a client or after the login */
 #define ACK_RANGES_MAX 64               /* in one frame we send */
 
 #define FLAG_LONG 0x80
