@@ -154,7 +154,6 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
     enum packet_kind kind, struct writer *writer)
 {
 	struct span text;
-	const uint8_t *start = writer->at;
 
 	switch (kind) {
 	case PACKET_CLOSE:
@@ -180,13 +179,13 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 	put_ids(channel, writer);
 	if (channel->user != NULL)
 		channel->user->fill(channel->user_data, now, writer);
-	if (kind == PACKET_PROBE || channel->ping_wanted) {
-		channel->ping_wanted = false;
-		if (kind == PACKET_PROBE || writer->at == start)
-			write_varint(writer, FRAME_PING);
-		if (!writer->failed)
-			record(channel, RECORD_PING, 0, 0);
+	/* A packet that is full asks for an acknowledgement by itself. */
+	if ((kind == PACKET_PROBE || channel->ping_wanted) &&
+	    writer_left(writer) > 0) {
+		write_varint(writer, FRAME_PING);
+		record(channel, RECORD_PING, 0, 0);
 	}
+	channel->ping_wanted = false;
 }
 
 /* Builds and seals one packet at out; its length, 0 if there was nothing to

@@ -104,12 +104,21 @@ void
 sj__fingerprint(struct sj_endpoint *endpoint, const uint8_t key[32],
     char out[SJ__FINGERPRINT_SIZE])
 {
+	struct span span = { key, 32 };
+
+	sj__fingerprint_of(endpoint->crypto, span, out);
+}
+
+void
+sj__fingerprint_of(struct sj__crypto *crypto, struct span bytes,
+    char out[SJ__FINGERPRINT_SIZE])
+{
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint8_t hash[33] = { 0 };
 	size_t at = 7;
 
-	sj__sha256(endpoint->crypto, key, 32, hash);
+	sj__sha256(crypto, bytes.data, bytes.length, hash);
 	memcpy(out, "SHA256:", 7);
 	for (size_t i = 0; i < 33; i += 3) {
 		uint32_t three = (uint32_t)(hash[i] << 16 | hash[i + 1] << 8 |

@@ -94,8 +94,9 @@ reap(struct sj_endpoint *endpoint, struct sj_session *session)
 	if (session->state != SESSION_OVER || session->app_holds ||
 	    session->events != 0)
 		return;
-	if (session->linger && session->channel != NULL &&
-	    session->channel->state != CHANNEL_CLOSED)
+	if (session->channel != NULL &&
+	    (session->channel->state != CHANNEL_CLOSED ||
+	    session->channel->close_wanted))
 		return;
 	sj__endpoint_release_timer(endpoint, &session->timer);
 	sj__session_free(session);
@@ -347,8 +348,13 @@ sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
 	    sending)) != NULL) {
 		list_remove(&channel->sending);
 		filled = sj__channel_transmit(channel, now, batch);
-		if (!sj__endpoint_retire_channel(channel))
+		if (!sj__endpoint_retire_channel(channel)) {
 			sj__endpoint_update_channel(channel);
+			/* Nothing came of its turn: not again before something
+			 * happens to it. */
+			if (filled == 0)
+				list_remove(&channel->sending);
+		}
 		if (filled == 1) {
 			endpoint->counters[COUNT_BYTES_OUT] += batch->length;
 			endpoint->counters[COUNT_PACKETS_OUT] +=

@@ -96,6 +96,10 @@ void sj__endpoint_queue_session(struct sj_endpoint *endpoint,
 void sj__fingerprint(struct sj_endpoint *endpoint, const uint8_t key[32],
     char out[SJ__FINGERPRINT_SIZE]);
 
+/* The same of any bytes. */
+void sj__fingerprint_of(struct sj__crypto *crypto, struct span bytes,
+    char out[SJ__FINGERPRINT_SIZE]);
+
 /* Requests. 0: no memory. */
 uint64_t sj__endpoint_request(struct sj_endpoint *endpoint,
     enum request_kind kind, struct sj_session *session,

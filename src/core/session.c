@@ -52,9 +52,27 @@ sj__session_end(struct sj_session *session, int error, const char *text)
 	end_streams(session);
 	sj__endpoint_forget_requests(session->endpoint, session, NULL);
 	sj__endpoint_count(session->endpoint, COUNT_SESSION_ENDED);
-	if (session->channel != NULL && session->channel->state != CHANNEL_CLOSED)
+	if (session->channel != NULL &&
+	    session->channel->state != CHANNEL_CLOSED) {
 		session->linger = true;
+		session->deadline_ns = session->now.boot_ns + LOGOUT_WAIT_NS;
+		sj__session_let_channel_go(session);
+	}
 	sj__session_event(session, SESSION_EV_ENDED);
+}
+
+void
+sj__session_let_channel_go(struct sj_session *session)
+{
+	struct sj_stream *root = session->tree.root;
+
+	if (!session->linger || (session->is_server &&
+	    root->send.end > root->send.ring.base &&
+	    session->now.boot_ns < session->deadline_ns))
+		return;
+	session->linger = false;
+	session->deadline_ns = NEVER_NS;
+	sj__channel_close(session->channel, session->now, 0, "");
 }
 
 /* --- The channel's user ------------------------------------------------ */
@@ -76,6 +94,8 @@ has_data(const void *user)
 {
 	const struct sj_session *session = user;
 
+	if (session->state == SESSION_OVER)
+		return sj__send_is_ready(&session->tree.root->send);
 	return sj__tree_has_data(&session->tree);
 }
 
@@ -109,7 +129,6 @@ on_server_key(void *user, struct sj_time now)
 		}
 		text_add(&text, ", now ");
 		text_add(&text, session->server_key_text);
-		sj__channel_close(session->channel, now, 0, "");
 		sj__session_end(session, SJ_ERR_KEY_CHANGED, session->text);
 		return;
 	}
@@ -123,7 +142,6 @@ on_server_key(void *user, struct sj_time now)
 		text_add(&text, session->pin_fingerprint);
 		text_add(&text, ", offered ");
 		text_add(&text, session->server_key_text);
-		sj__channel_close(session->channel, now, 0, "");
 		sj__session_end(session, SJ_ERR_KEY_CHANGED, session->text);
 		return;
 	}
@@ -311,7 +329,7 @@ sj__session_arm_expiry(struct sj_session *session, struct sj_time now)
 uint64_t
 sj__session_deadline(const struct sj_session *session)
 {
-	return session->state == SESSION_OVER ? NEVER_NS : session->deadline_ns;
+	return session->deadline_ns;
 }
 
 void
@@ -320,6 +338,11 @@ sj__session_on_deadline(struct sj_session *session, struct sj_time now)
 	session->now = now;
 	if (now.boot_ns < session->deadline_ns)
 		return;
+	if (session->state == SESSION_OVER) {
+		sj__session_let_channel_go(session);
+		session->deadline_ns = NEVER_NS;
+		return;
+	}
 	session->deadline_ns = NEVER_NS;
 	if (session->state == SESSION_LIVE && session->is_server) {
 		sj__session_arm_expiry(session, now);
@@ -334,13 +357,9 @@ sj__session_on_deadline(struct sj_session *session, struct sj_time now)
 	}
 	if (session->is_server) {
 		sj__endpoint_count(session->endpoint, COUNT_LOGIN_EXPIRED);
-		if (session->channel != NULL)
-			sj__channel_close(session->channel, now, 0, "no login");
 		sj__session_end(session, SJ_ERR_REFUSED, NULL);
 		return;
 	}
-	if (session->channel != NULL)
-		sj__channel_close(session->channel, now, 0, "");
 	sj__session_end(session, SJ_ERR_UNREACHABLE, NULL);
 }
 
@@ -360,7 +379,6 @@ sj_login_answer(struct sj_session *session, const char *answer)
 		sj__channel_trust(session->channel, session->now);
 		return 0;
 	}
-	sj__channel_close(session->channel, session->now, 0, "");
 	sj__session_end(session, SJ_ERR_KEY_UNKNOWN, NULL);
 	return 0;
 }

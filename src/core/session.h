@@ -136,6 +136,8 @@ uint64_t sj__session_deadline(const struct sj_session *session);
 void sj__session_on_deadline(struct sj_session *session, struct sj_time now);
 /* It is over, for this reason; ENDED follows. text may be NULL. */
 void sj__session_end(struct sj_session *session, int error, const char *text);
+/* Over: closes the channel as soon as the last words were heard. */
+void sj__session_let_channel_go(struct sj_session *session);
 extern const struct sj__channel_user sj__session_channel_user;
 
 /* The answer to this session's open request. */

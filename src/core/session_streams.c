@@ -734,7 +734,13 @@ sj__streams_fill(struct sj_session *session, struct sj_time now,
 	struct sj_stream *stream;
 
 	session->now = now;
-	if (session->state == SESSION_OVER || !fill_wants(session, writer))
+	if (session->state == SESSION_OVER) {
+		/* Only the last words, on the root. */
+		if (sj__send_is_ready(&session->tree.root->send))
+			(void)fill_data(session, session->tree.root, writer);
+		return;
+	}
+	if (!fill_wants(session, writer))
 		return;
 	while (!writer->failed && writer_left(writer) > 0 &&
 	    !sj__recovery_is_full(recovery_of(session)) &&
@@ -832,7 +838,8 @@ sj__streams_on_settled(struct sj_session *session,
 {
 	struct sj_stream *stream = sj__tree_find(&session->tree, sent->id);
 
-	if (stream == NULL)
+	if (stream == NULL ||
+	    (session->state == SESSION_OVER && stream->parent != NULL))
 		return;
 	if (!delivered) {
 		on_lost(stream, sent);
@@ -841,6 +848,8 @@ sj__streams_on_settled(struct sj_session *session,
 	if (sent->type == RECORD_STREAM) {
 		if (on_stream_delivered(stream, sent) < 0)
 			sj__session_end(session, SJ_ERR_MEMORY, NULL);
+		if (session->state == SESSION_OVER)
+			sj__session_let_channel_go(session);
 	} else if (sent->type == RECORD_RESET) {
 		stream->send.reset_acked = true;
 		sj__stream_settle(stream);

@@ -207,6 +207,12 @@ sj__tree_fini(struct sj__tree *tree)
 
 	if (tree->buckets == NULL)
 		return;
+	/* The head of a list of children is in the parent: let go of it before
+	 * anyone is freed. */
+	for (size_t i = 0; i < tree->bucket_count; i++)
+		for (stream = tree->buckets[i]; stream != NULL;
+		    stream = stream->hash_next)
+			list_remove(&stream->siblings);
 	for (size_t i = 0; i < tree->bucket_count; i++)
 		while ((stream = tree->buckets[i]) != NULL) {
 			tree->buckets[i] = stream->hash_next;
