@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd/command.h - what the subcommands share
+ */
+#ifndef SOJOURN_CMD_COMMAND_H
+#define SOJOURN_CMD_COMMAND_H
+
+#include <stddef.h>
+
+/* Options that every verb takes. */
+struct common {
+	int json, quiet, verbose, no_agent;
+};
+
+struct command {
+	const char *name;
+	/* argv[0] is the verb. The exit code. */
+	int (*run)(const struct command *command, int argc, char **argv);
+	const char *summary;         /* one line */
+	const char *usage;           /* "TARGET [-i KEY]" */
+	const char *help;            /* the options of its own, a line each */
+};
+
+extern const struct command commands[];
+
+/* One option of a verb. Long ones as "key", with "-i" as short = 'i'. */
+struct command_option {
+	const char *name;            /* NULL ends the list; "" : short only */
+	char letter;                 /* 0: none */
+	int takes_value;
+	const char **value;          /* takes_value: the last one given */
+	int *flag;                   /* else: counted */
+};
+
+/* Takes the options, those of every verb included, out of argv; handles
+ * --help (exits 0) and errors (exits 255); "--" ends options. Options may
+ * stand behind arguments, too. Returns how many arguments are left in argv,
+ * from argv[1] on. */
+int command_options(const struct command *command, struct common *common,
+    const struct command_option *options, int argc, char **argv);
+/* "usage" error naming the verb; returns 255. */
+int command_misuse(const struct command *command, const char *cause);
+/* Parses one -o word. 0, or exits: only StrictHostKeyChecking=yes|accept-new
+ * is known. */
+void command_ssh_option(const struct command *command, const char *text,
+    int *accept_new);
+
+int cmd_login(const struct command *, int argc, char **argv);
+int cmd_logout(const struct command *, int argc, char **argv);
+int cmd_list(const struct command *, int argc, char **argv);
+int cmd_open(const struct command *, int argc, char **argv);
+int cmd_copy(const struct command *, int argc, char **argv);
+int cmd_status(const struct command *, int argc, char **argv);
+int cmd_key(const struct command *, int argc, char **argv);
+int cmd_agent(const struct command *, int argc, char **argv);
+int cmd_serve(const struct command *, int argc, char **argv);
+int cmd_version(const struct command *, int argc, char **argv);
+int cmd_help(const struct command *, int argc, char **argv);
+
+#endif
