@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tool/die.c - see die.h
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sojourn.h>
+
+#include "tool/die.h"
+
+/* Peers have a say in what is printed: nothing may drive the terminal. */
+static void
+print_line(const char *text)
+{
+	const unsigned char *at;
+
+	for (at = (const unsigned char *)text; *at != 0; at++) {
+		if (*at < 0x20 || *at == 0x7f ||
+		    (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+			fprintf(stderr, "\\x%02x", *at);
+		else
+			fputc(*at, stderr);
+	}
+	fputc('\n', stderr);
+}
+
+static void
+complain_list(const char *class_name, const char *next, const char *format,
+    va_list arguments)
+{
+	char text[2048];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	fflush(stdout);
+	fprintf(stderr, "sojourn: %s: ", class_name);
+	print_line(text);
+	if (next != NULL && next[0] != '\0') {
+		fputs("  next: ", stderr);
+		print_line(next);
+	}
+}
+
+int
+complain(const char *class_name, const char *next, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	complain_list(class_name, next, format, arguments);
+	va_end(arguments);
+	return EXIT_SOJOURN;
+}
+
+int
+complain_error(int error, const char *cause)
+{
+	if (cause == NULL || cause[0] == '\0')
+		cause = sj_strerror(error);
+	return complain(error_class_name(error), sj_error_next(error), "%s",
+	    cause);
+}
+
+void
+die(const char *class_name, const char *next, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	complain_list(class_name, next, format, arguments);
+	va_end(arguments);
+	exit(EXIT_SOJOURN);
+}
+
+const char *
+error_class_name(int error)
+{
+	switch ((enum sj_class)sj_error_class(error)) {
+	case SJ_CLASS_CALLER:
+		return "program";
+	case SJ_CLASS_LOCAL:
+		return "local";
+	case SJ_CLASS_NETWORK:
+		return "network";
+	case SJ_CLASS_LOGIN:
+		return "login";
+	case SJ_CLASS_SESSION:
+		return "session";
+	case SJ_CLASS_STREAM:
+		return "stream";
+	case SJ_CLASS_NONE:
+		break;
+	}
+	return "program";
+}
