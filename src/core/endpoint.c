@@ -647,6 +647,12 @@ sj__endpoint_set_error(struct sj_endpoint *endpoint, const char *text)
 }
 
 const char *
+sj__endpoint_error(const struct sj_endpoint *endpoint)
+{
+	return endpoint->error;
+}
+
+const char *
 sj_endpoint_key(const struct sj_endpoint *endpoint)
 {
 	return endpoint != NULL && endpoint->is_server ?

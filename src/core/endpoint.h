@@ -35,5 +35,6 @@ void sj__endpoint_wake(struct sj_endpoint *endpoint, bool network_changed);
 
 /* Text of the last failure: sj_endpoint_error(). */
 void sj__endpoint_set_error(struct sj_endpoint *endpoint, const char *text);
+const char *sj__endpoint_error(const struct sj_endpoint *endpoint);
 
 #endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * login.c - sj_login(): the target, the known key, the address
+ *
+ * And what the options decide in the application's place: a server with a file
+ * of authorized keys never shows SJ_EV_LOGIN; a client with a state directory
+ * remembers keys of servers.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "io/authorized_keys.h"
+#include "io/base64.h"
+#include "io/driver_internal.h"
+#include "io/known_hosts.h"
+
+struct target {
+	char user[256], host[256], application[256];
+	uint16_t port;
+};
+
+/* --- Target ------------------------------------------------------------ */
+
+static bool
+take(char *out, size_t size, const char *from, size_t length)
+{
+	if (length >= size)
+		return false;
+	memcpy(out, from, length);
+	out[length] = '\0';
+	return true;
+}
+
+static bool
+own_name(char *out, size_t size)
+{
+	struct passwd entry, *found = NULL;
+	char buffer[4096];
+
+	if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) != 0 ||
+	    found == NULL)
+		return false;
+	return take(out, size, found->pw_name, strlen(found->pw_name));
+}
+
+/* [user@]host[:port][/application] */
+static bool
+parse_target(const char *text, const char *application, struct target *target)
+{
+	const char *slash = strchr(text, '/');
+	size_t length = slash != NULL ? (size_t)(slash - text) : strlen(text);
+	const char *at = NULL, *host = text, *end = text + length, *colon;
+	char *rest;
+	long port = SJ_PORT;
+
+	memset(target, 0, sizeof *target);
+	if (slash != NULL)
+		application = slash + 1;
+	if (application == NULL || *application == '\0' ||
+	    !take(target->application, sizeof target->application, application,
+	    strlen(application)))
+		return false;
+	for (const char *i = text; i < end; i++)
+		if (*i == '@')
+			at = i;
+	if (at != NULL) {
+		host = at + 1;
+		if (at == text || !take(target->user, sizeof target->user, text,
+		    (size_t)(at - text)))
+			return false;
+	} else if (!own_name(target->user, sizeof target->user)) {
+		return false;
+	}
+	colon = end;
+	if (*host == '[') {
+		host++;
+		colon = memchr(host, ']', (size_t)(end - host));
+		if (colon == NULL || !take(target->host, sizeof target->host,
+		    host, (size_t)(colon - host)))
+			return false;
+		colon++;
+	} else {
+		const char *found = memchr(host, ':', (size_t)(end - host));
+
+		colon = found != NULL ? found : end;
+		if (!take(target->host, sizeof target->host, host,
+		    (size_t)(colon - host)))
+			return false;
+	}
+	if (colon < end) {
+		port = strtol(colon + 1, &rest, 10);
+		if (*colon != ':' || rest != end || port < 1 || port > 65535)
+			return false;
+	}
+	target->port = (uint16_t)port;
+	return target->host[0] != '\0';
+}
+
+/* --- Looking up -------------------------------------------------------- */
+
+static void
+on_resolved(void *data, uint32_t events)
+{
+	struct lookup *lookup = data;
+	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+	struct sj_session *session = lookup->session;
+	struct resolved result;
+	char text[400];
+	int error = SJ_ERR_RESOLVE;
+
+	(void)events;
+	if (read(lookup->fd, &result, sizeof result) != sizeof result) {
+		result.count = 0;
+		result.error = EAI_AGAIN;
+	}
+	driver_unwatch(lookup->driver, lookup->fd);
+	close(lookup->fd);
+	lookup->session = NULL;
+	if (result.error == 0 && result.count > 0) {
+		path.remote = result.addresses[0];
+		error = sj_core_login_path(session, clock_now(), &path);
+	}
+	if (error < 0) {
+		snprintf(text, sizeof text, "%s: %s", lookup->host,
+		    result.error != 0 ? gai_strerror(result.error) :
+		    sj_strerror(error));
+		sj_core_login_fail(session, error, text);
+	}
+}
+
+static int
+start_lookup(struct driver *driver, struct sj_session *session,
+    const struct target *target)
+{
+	struct lookup *lookup = NULL;
+
+	for (int i = 0; i < LOOKUPS_MAX && lookup == NULL; i++)
+		if (driver->lookups[i].session == NULL)
+			lookup = &driver->lookups[i];
+	if (lookup == NULL)
+		return SJ_ERR_LIMIT;
+	lookup->fd = resolve_start(target->host, target->port);
+	if (lookup->fd < 0)
+		return SJ_ERR_RESOLVE;
+	lookup->driver = driver;
+	lookup->session = session;
+	strcpy(lookup->host, target->host);
+	if (driver_watch(driver, lookup->fd, EPOLLIN, on_resolved,
+	    lookup) < 0) {
+		close(lookup->fd);
+		lookup->session = NULL;
+		return SJ_ERR_LIMIT;
+	}
+	return 0;
+}
+
+/* A session is gone while its name is still looked up. */
+static void
+forget_lookup(struct driver *driver, const struct sj_session *session)
+{
+	for (int i = 0; i < LOOKUPS_MAX; i++) {
+		struct lookup *lookup = &driver->lookups[i];
+
+		if (lookup->session == NULL ||
+		    (session != NULL && lookup->session != session))
+			continue;
+		driver_unwatch(driver, lookup->fd);
+		close(lookup->fd);
+		lookup->session = NULL;
+	}
+}
+
+void
+logins_forget(struct driver *driver)
+{
+	forget_lookup(driver, NULL);
+}
+
+/* --- sj_login ---------------------------------------------------------- */
+
+/* The key to expect: pinned by the caller, or known from before. */
+static int
+find_key(struct driver *driver, const struct target *target,
+    struct sj_core_login *login, uint8_t key[32], char *where, size_t size)
+{
+	const struct sj_endpoint_options *options =
+	    sj__endpoint_options(driver->endpoint);
+	const char *pin = login->options.server_key;
+	int found;
+
+	if (pin != NULL && strncmp(pin, "SHA256:", 7) == 0)
+		return 0;
+	if (pin != NULL) {
+		if (base64_decode(pin, strlen(pin), key, 32) != 32)
+			return SJ_ERR_ARGUMENT;
+		login->server_key = key;
+		login->server_key_where = "pinned";
+		return 0;
+	}
+	if (options->state_dir == NULL)
+		return 0;
+	found = known_hosts_find(options->state_dir, target->host, target->port,
+	    key, where, size);
+	if (found < 0)
+		return SJ_ERR_FILE;
+	if (found == 1) {
+		login->server_key = key;
+		login->server_key_where = where;
+	}
+	return 0;
+}
+
+int
+sj_login(struct sj_endpoint *endpoint, const char *text,
+    const struct sj_login_options *options, struct sj_session **session)
+{
+	struct sj_core_login login = { .options = SJ_LOGIN_OPTIONS };
+	struct driver *driver;
+	struct target target;
+	uint8_t key[32];
+	char where[64], literal[320];
+	int error;
+
+	if (session == NULL)
+		return SJ_ERR_ARGUMENT;
+	*session = NULL;
+	if (endpoint == NULL || text == NULL || (driver =
+	    sj__endpoint_driver(endpoint)) == NULL ||
+	    (options != NULL && options->size < sizeof(size_t)))
+		return SJ_ERR_ARGUMENT;
+	if (!parse_target(text, sj__endpoint_options(endpoint)->application,
+	    &target)) {
+		sj__endpoint_set_error(endpoint, "the target is not "
+		    "[user@]host[:port][/application]");
+		return SJ_ERR_ARGUMENT;
+	}
+	if (options != NULL)
+		memcpy(&login.options, options, options->size <
+		    sizeof login.options ? options->size :
+		    sizeof login.options);
+	login.server_name = target.host;
+	login.application = target.application;
+	login.user = target.user;
+	error = find_key(driver, &target, &login, key, where, sizeof where);
+	if (error < 0) {
+		sj__endpoint_set_error(endpoint, error == SJ_ERR_FILE ?
+		    "known_hosts cannot be read" :
+		    "the server key is neither SHA256:... nor BASE64");
+		return error;
+	}
+	snprintf(literal, sizeof literal, "[%s]:%u", target.host, target.port);
+	if (strchr(target.host, ':') == NULL)
+		snprintf(literal, sizeof literal, "%s:%u", target.host,
+		    target.port);
+	if (address_parse(literal, SJ_PORT, &login.path.remote))
+		login.path.transport = SJ_TRANSPORT_UDP;
+	error = sj_core_login(endpoint, clock_now(), &login, session);
+	if (error == 0 && login.path.transport == 0) {
+		error = start_lookup(driver, *session, &target);
+		if (error < 0)
+			sj_core_login_fail(*session, error, NULL);
+		error = 0;
+	}
+	return error;
+}
+
+/* --- Events on their way ----------------------------------------------- */
+
+static void
+decide(struct driver *driver, struct sj_session *session, const char *file)
+{
+	char why[256] = "";
+	size_t length;
+	const void *blob = sj_core_session_credential(session, &length);
+	int allowed = authorized_keys_check(file, blob, length, why,
+	    sizeof why);
+
+	if (allowed != 1 && why[0] != '\0')
+		sj__endpoint_set_error(driver->endpoint, why);
+	if (allowed == 1)
+		(void)sj_login_accept(session, NULL);
+	else
+		(void)sj_login_refuse(session);
+}
+
+/* host and port of the session, as known_hosts names them */
+static void
+remember_key(struct driver *driver, struct sj_session *session,
+    const char *state_dir)
+{
+	const uint8_t *key = sj_core_session_server_key(session);
+	unsigned port = session->channel != NULL ?
+	    session->channel->current.path->key.remote.port : SJ_PORT;
+
+	session->newly_trusted = false;
+	if (key != NULL && known_hosts_add(state_dir, session->server_name,
+	    port, key) < 0)
+		sj__endpoint_set_error(driver->endpoint,
+		    "the server's key could not be added to known_hosts");
+}
+
+bool
+login_event(struct driver *driver, const struct sj_event *event)
+{
+	const struct sj_endpoint_options *options =
+	    sj__endpoint_options(driver->endpoint);
+
+	if (event->type == SJ_EV_LOGIN && options->authorized_keys != NULL) {
+		decide(driver, event->session, options->authorized_keys);
+		return true;
+	}
+	if (event->type == SJ_EV_STARTED && options->state_dir != NULL &&
+	    event->session->newly_trusted)
+		remember_key(driver, event->session, options->state_dir);
+	if (event->type == SJ_EV_ENDED)
+		forget_lookup(driver, event->session);
+	return false;
+}
