@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd/agent_sessions.c - the sessions and streams that the agent holds
+ *
+ * A session is named by its target in normal form; a second login to the same
+ * place gets the one that lives. A stream is named by its command and that
+ * command's number, and goes when the command goes.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/agent_internal.h"
+#include "cmd/agent_protocol.h"
+#include "tool/pump.h"
+
+/* --- looking up -------------------------------------------------------- */
+
+static struct session *
+find_session(const struct agent *agent, uint64_t number)
+{
+	struct session *session = agent->sessions;
+
+	while (session != NULL && session->number != number)
+		session = session->next;
+	return session;
+}
+
+static struct session *
+find_target(const struct agent *agent, const char *target)
+{
+	struct session *session = agent->sessions;
+
+	while (session != NULL && strcmp(session->target, target) != 0)
+		session = session->next;
+	return session;
+}
+
+static struct stream *
+find_stream(const struct connection *connection, uint64_t number)
+{
+	struct session *session;
+	struct stream *stream;
+
+	for (session = connection->agent->sessions; session != NULL;
+	    session = session->next)
+		for (stream = session->streams; stream != NULL;
+		    stream = stream->next)
+			if (stream->connection == connection &&
+			    stream->number == number)
+				return stream;
+	return NULL;
+}
+
+static void
+hex(const uint8_t id[8], char out[17])
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		snprintf(out + 2 * i, 3, "%02x", id[i]);
+}
+
+/* --- telling ----------------------------------------------------------- */
+
+static void
+put_identity(struct message *out, const struct sj_identity *identity)
+{
+	char id[17];
+
+	hex(identity->id, id);
+	message_put_text(out, FIELD_ID, id);
+	message_put_text(out, FIELD_USER, identity->user);
+	message_put_text(out, FIELD_FROM, identity->peer_address);
+	message_put_text(out, FIELD_APPLICATION, identity->application);
+	message_put_text(out, FIELD_MECHANISM, identity->mechanism);
+	message_put_text(out, FIELD_CREDENTIAL, identity->credential);
+	message_put_text(out, FIELD_SERVER_KEY, identity->server_key);
+	message_put_number(out, FIELD_SINCE, identity->login_unix_s);
+	message_put_number(out, FIELD_EXPIRES, identity->expires_unix_s);
+}
+
+static void
+send_session(struct connection *connection, uint64_t number,
+    const struct session *session, int reused)
+{
+	struct message *out = &connection->agent->out;
+	struct sj_session_stats stats = { .size = sizeof(stats) };
+	const struct sj_identity *identity =
+	    sj_session_identity(session->handle);
+
+	message_begin(out, AGENT_SESSION);
+	message_put_number(out, FIELD_NUMBER, number);
+	message_put_number(out, FIELD_SESSION, session->number);
+	message_put_text(out, FIELD_TARGET, session->target);
+	message_put_number(out, FIELD_STARTED, (uint64_t)session->started);
+	message_put_number(out, FIELD_AWAY, (uint64_t)session->away);
+	message_put_number(out, FIELD_RESUMED, (uint64_t)session->resumed);
+	message_put_number(out, FIELD_REUSED, (uint64_t)reused);
+	message_put_text(out, FIELD_TEXT, session->last_error);
+	if (session->started && identity != NULL)
+		put_identity(out, identity);
+	if (sj_session_stats(session->handle, &stats) == 0) {
+		message_put_number(out, FIELD_USED,
+		    stats.idle_ns / 1000000000);
+		message_put(out, FIELD_STATS, &stats, sizeof(stats));
+	}
+	agent_send(connection);
+}
+
+/* --- streams ----------------------------------------------------------- */
+
+static void
+stream_free(struct stream *stream)
+{
+	struct stream **link = &stream->session->streams;
+
+	while (*link != stream)
+		link = &(*link)->next;
+	*link = stream->next;
+	pump_close(stream->pump);
+	free(stream);
+}
+
+static void
+send_over(struct connection *connection, uint64_t number,
+    const struct pump_result *result)
+{
+	struct message *out = &connection->agent->out;
+
+	message_begin(out, AGENT_OVER);
+	message_put_number(out, FIELD_STREAM, number);
+	message_put_number(out, FIELD_ERROR, (uint64_t)-result->error);
+	message_put_number(out, FIELD_CODE, result->code);
+	message_put_number(out, FIELD_BYTES_IN, result->bytes_in);
+	message_put_number(out, FIELD_BYTES_OUT, result->bytes_out);
+	message_put_text(out, FIELD_TEXT, result->text);
+	agent_send(connection);
+}
+
+static void
+refuse_stream(struct connection *connection, uint64_t number, int error,
+    const char *text)
+{
+	struct pump_result result = { .error = error,
+		.text = text != NULL ? text : sj_strerror(error) };
+
+	send_over(connection, number, &result);
+}
+
+static void
+on_pump_done(void *data, const struct pump_result *result)
+{
+	struct stream *stream = data;
+
+	if (stream->connection != NULL)
+		send_over(stream->connection, stream->number, result);
+	stream_free(stream);
+}
+
+/* The descriptor that a field names, taken out of the message; -1: none. */
+static int
+take_fd(struct message *message, uint8_t field)
+{
+	uint64_t index = message_number(message, field, UINT64_MAX);
+	int fd;
+
+	if (index >= message->fd_count)
+		return -1;
+	fd = message->fds[index];
+	message->fds[index] = -1;
+	return fd;
+}
+
+static int
+open_pump(struct stream *stream, struct message *in)
+{
+	struct connection *connection = stream->connection;
+	struct sj_stream_options options = SJ_STREAM_OPTIONS;
+	struct pump_options pump = { .done = on_pump_done, .data = stream };
+	uint64_t parent = message_number(in, FIELD_PARENT, 0);
+	struct sj_stream *handle;
+	int error;
+
+	options.service = message_text(in, FIELD_SERVICE);
+	options.urgency = (uint8_t)message_number(in, FIELD_URGENCY, 0);
+	options.weight = (uint8_t)message_number(in, FIELD_WEIGHT, 0);
+	options.data = stream;
+	if (parent != 0) {
+		struct stream *above = find_stream(connection, parent);
+
+		if (above == NULL || above->session != stream->session ||
+		    above->pump == NULL)
+			return SJ_ERR_STREAM_LOST;
+		options.parent = pump_stream(above->pump);
+	}
+	error = sj_stream_open(stream->session->handle, &handle, &options);
+	if (error != 0)
+		return error;
+	pump.prefix = message_get(in, FIELD_PREFIX, &pump.prefix_length);
+	pump.finish = message_number(in, FIELD_FINISH, 0) != 0;
+	pump.source = take_fd(in, FIELD_SOURCE);
+	/* one descriptor for both is named once */
+	if (message_number(in, FIELD_SINK, UINT64_MAX) ==
+	    message_number(in, FIELD_SOURCE, UINT64_MAX - 1))
+		pump.sink = pump.source;
+	else
+		pump.sink = take_fd(in, FIELD_SINK);
+	stream->pump = pump_open(connection->agent->loop, handle, &pump);
+	return stream->pump == NULL ? SJ_ERR_MEMORY : 0;
+}
+
+void
+stream_open(struct connection *connection)
+{
+	struct agent *agent = connection->agent;
+	uint64_t number = message_number(&agent->in, FIELD_STREAM, 0);
+	struct session *session = find_session(agent,
+	    message_number(&agent->in, FIELD_SESSION, 0));
+	struct stream *stream;
+	int error;
+
+	if (session == NULL) {
+		refuse_stream(connection, number, SJ_ERR_ENDED, NULL);
+		return;
+	}
+	stream = calloc(1, sizeof(*stream));
+	if (stream == NULL) {
+		refuse_stream(connection, number, SJ_ERR_MEMORY, NULL);
+		return;
+	}
+	stream->session = session;
+	stream->connection = connection;
+	stream->number = number;
+	stream->next = session->streams;
+	session->streams = stream;
+	error = open_pump(stream, &agent->in);
+	if (error != 0) {
+		refuse_stream(connection, number, error, NULL);
+		stream_free(stream);
+	}
+}
+
+void
+stream_reset(struct connection *connection)
+{
+	struct message *in = &connection->agent->in;
+	struct stream *stream = find_stream(connection,
+	    message_number(in, FIELD_STREAM, 0));
+
+	if (stream != NULL && stream->pump != NULL)
+		pump_fail(stream->pump, SJ_ERR_RESET,
+		    message_number(in, FIELD_CODE, SJ_RESET_CLOSED),
+		    "given up here");
+}
+
+/* --- sessions ---------------------------------------------------------- */
+
+static void
+session_free(struct session *session)
+{
+	struct agent *agent = session->agent;
+	struct session **link = &agent->sessions;
+
+	while (session->streams != NULL)
+		stream_free(session->streams);
+	while (session->waiters != NULL) {
+		struct waiter *waiter = session->waiters;
+
+		session->waiters = waiter->next;
+		free(waiter);
+	}
+	while (*link != session)
+		link = &(*link)->next;
+	*link = session->next;
+	sj_session_close(session->handle);
+	free(session);
+	agent_check_idle(agent);
+}
+
+static int
+add_waiter(struct session *session, struct connection *connection,
+    uint64_t number, int for_end)
+{
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+
+	if (waiter == NULL) {
+		agent_fail(connection, number, SJ_ERR_MEMORY, NULL);
+		return SJ_ERR_MEMORY;
+	}
+	waiter->connection = connection;
+	waiter->number = number;
+	waiter->for_end = for_end;
+	waiter->next = session->waiters;
+	session->waiters = waiter;
+	return 0;
+}
+
+/* Made at the first login: `list` needs none. */
+static int
+open_endpoint(struct agent *agent)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	const char *state = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	char directory[4096];
+	int error;
+
+	if (agent->endpoint != NULL)
+		return 0;
+	if (state != NULL && state[0] == '/')
+		snprintf(directory, sizeof(directory), "%s/sojourn", state);
+	else
+		snprintf(directory, sizeof(directory),
+		    "%s/.local/state/sojourn", home != NULL ? home : "");
+	options.application = "";
+	options.state_dir = directory;
+	error = sj_endpoint_open(&agent->endpoint, &options);
+	if (error != 0)
+		return error;
+	return loop_endpoint(agent->loop, agent->endpoint, session_on_event,
+	    agent);
+}
+
+static void
+start_login(struct connection *connection, uint64_t number,
+    const char *target)
+{
+	struct agent *agent = connection->agent;
+	struct message *in = &agent->in;
+	struct sj_login_options options = SJ_LOGIN_OPTIONS;
+	struct session *session;
+	int error = open_endpoint(agent);
+
+	if (error != 0) {
+		agent_fail(connection, number, error,
+		    sj_endpoint_error(agent->endpoint));
+		return;
+	}
+	session = calloc(1, sizeof(*session));
+	if (session == NULL) {
+		agent_fail(connection, number, SJ_ERR_MEMORY, NULL);
+		return;
+	}
+	session->agent = agent;
+	session->number = ++agent->last_session;
+	snprintf(session->target, sizeof(session->target), "%s", target);
+	options.key_file = message_text(in, FIELD_KEY_FILE);
+	options.server_key = message_text(in, FIELD_SERVER_KEY);
+	options.trust_first_use =
+	    message_number(in, FIELD_ACCEPT_NEW, 0) != 0;
+	options.timeout_ms = (uint32_t)message_number(in, FIELD_TIMEOUT_MS, 0);
+	options.data = session;
+	error = sj_login(agent->endpoint, target, &options, &session->handle);
+	if (error != 0) {
+		agent_fail(connection, number, error,
+		    sj_endpoint_error(agent->endpoint));
+		free(session);
+		return;
+	}
+	session->next = agent->sessions;
+	agent->sessions = session;
+	if (add_waiter(session, connection, number, 0) != 0)
+		session_free(session);
+}
+
+/* Another pin than the key that the living session has been made with. */
+static int
+contradicts(const struct session *session, const char *pin)
+{
+	const struct sj_identity *identity =
+	    sj_session_identity(session->handle);
+
+	return pin != NULL && strncmp(pin, "SHA256:", 7) == 0 &&
+	    identity != NULL && identity->server_key != NULL &&
+	    strcmp(identity->server_key, pin) != 0;
+}
+
+void
+session_login(struct connection *connection, uint64_t number)
+{
+	struct agent *agent = connection->agent;
+	struct message *in = &agent->in;
+	const char *target = message_text(in, FIELD_TARGET);
+	struct session *session;
+
+	if (target == NULL || strlen(target) >= TARGET_MAX) {
+		agent_fail(connection, number, SJ_ERR_ARGUMENT, NULL);
+		return;
+	}
+	session = find_target(agent, target);
+	if (session == NULL) {
+		if (message_number(in, FIELD_EXISTING_ONLY, 0) != 0)
+			agent_fail(connection, number, SJ_ERR_ENDED,
+			    "there is no login there");
+		else
+			start_login(connection, number, target);
+	} else if (!session->started) {
+		add_waiter(session, connection, number, 0);
+	} else if (contradicts(session, message_text(in, FIELD_SERVER_KEY))) {
+		agent_fail(connection, number, SJ_ERR_KEY_CHANGED,
+		    "the server of the login that lives has another key");
+	} else {
+		send_session(connection, number, session, 1);
+	}
+}
+
+void
+session_answer(struct connection *connection)
+{
+	struct message *in = &connection->agent->in;
+	struct session *session = find_session(connection->agent,
+	    message_number(in, FIELD_SESSION, 0));
+
+	if (session == NULL || !session->asked)
+		return;
+	session->asked = 0;
+	sj_login_answer(session->handle, message_text(in, FIELD_TEXT));
+}
+
+void
+session_list(struct connection *connection, uint64_t number)
+{
+	struct session *session;
+
+	for (session = connection->agent->sessions; session != NULL;
+	    session = session->next)
+		send_session(connection, number, session, 0);
+}
+
+void
+session_logout(struct connection *connection, uint64_t number)
+{
+	struct agent *agent = connection->agent;
+	struct session *session = find_session(agent,
+	    message_number(&agent->in, FIELD_SESSION, 0));
+
+	if (session == NULL) {
+		agent_fail(connection, number, SJ_ERR_ENDED, NULL);
+		return;
+	}
+	if (add_waiter(session, connection, number, 1) == 0)
+		sj_logout(session->handle);
+}
+
+void
+session_logout_all(struct agent *agent)
+{
+	struct session *session;
+
+	for (session = agent->sessions; session != NULL;
+	    session = session->next)
+		sj_logout(session->handle);
+}
+
+void
+session_forget(struct connection *connection)
+{
+	struct session *session, *next;
+
+	for (session = connection->agent->sessions; session != NULL;
+	    session = next) {
+		struct waiter **link = &session->waiters;
+		struct stream *stream, *after;
+
+		next = session->next;
+		for (stream = session->streams; stream != NULL;
+		    stream = after) {
+			after = stream->next;
+			if (stream->connection == connection)
+				stream_free(stream);
+		}
+		while (*link != NULL) {
+			struct waiter *waiter = *link;
+
+			if (waiter->connection != connection) {
+				link = &waiter->next;
+				continue;
+			}
+			*link = waiter->next;
+			free(waiter);
+		}
+		/* nobody waits for it to start any more */
+		if (!session->started && session->waiters == NULL)
+			session_free(session);
+	}
+}
+
+/* --- events ------------------------------------------------------------ */
+
+static void
+on_prompt(struct session *session, const struct sj_event *event)
+{
+	struct message *out = &session->agent->out;
+	struct waiter *waiter = session->waiters;
+
+	while (waiter != NULL && waiter->for_end)
+		waiter = waiter->next;
+	if (waiter == NULL) {
+		sj_login_answer(session->handle, NULL);
+		return;
+	}
+	session->asked = 1;
+	message_begin(out, AGENT_PROMPT);
+	message_put_number(out, FIELD_NUMBER, waiter->number);
+	message_put_number(out, FIELD_SESSION, session->number);
+	message_put_number(out, FIELD_CODE, event->code);
+	message_put_text(out, FIELD_TEXT, event->text);
+	agent_send(waiter->connection);
+}
+
+/* Takes the waiters for the end, or those for the start, out. */
+static struct waiter *
+next_waiter(struct session *session, int for_end)
+{
+	struct waiter **link = &session->waiters;
+
+	while (*link != NULL && (*link)->for_end != for_end)
+		link = &(*link)->next;
+	if (*link != NULL) {
+		struct waiter *waiter = *link;
+
+		*link = waiter->next;
+		return waiter;
+	}
+	return NULL;
+}
+
+static void
+on_started(struct session *session, const struct sj_event *event)
+{
+	struct waiter *waiter;
+
+	session->started = 1;
+	session->away = 0;
+	session->resumed = event->resumed;
+	session->unverified = event->unverified;
+	while ((waiter = next_waiter(session, 0)) != NULL) {
+		send_session(waiter->connection, waiter->number, session, 0);
+		free(waiter);
+	}
+}
+
+static void
+on_ended(struct session *session, const struct sj_event *event)
+{
+	int error = event->error != 0 ? event->error : SJ_ERR_ENDED;
+	struct stream *stream, *next;
+	struct waiter *waiter;
+
+	while ((waiter = next_waiter(session, 0)) != NULL) {
+		agent_fail(waiter->connection, waiter->number, error,
+		    event->text);
+		free(waiter);
+	}
+	while ((waiter = next_waiter(session, 1)) != NULL) {
+		message_begin(&session->agent->out, AGENT_OK);
+		message_put_number(&session->agent->out, FIELD_NUMBER,
+		    waiter->number);
+		agent_send(waiter->connection);
+		free(waiter);
+	}
+	for (stream = session->streams; stream != NULL; stream = next) {
+		struct pump_result result = { .error = error,
+			.text = event->text };
+
+		next = stream->next;
+		send_over(stream->connection, stream->number, &result);
+	}
+	session_free(session);
+}
+
+static void
+on_stream_event(const struct sj_event *event)
+{
+	struct stream *stream = event->stream_data;
+
+	if (event->type == SJ_EV_STREAM) {
+		/* nothing is offered to servers */
+		sj_stream_reset(event->stream, SJ_RESET_SERVICE);
+		sj_stream_close(event->stream);
+	} else if (stream != NULL && stream->pump != NULL) {
+		pump_on_event(stream->pump, event);
+	}
+}
+
+void
+session_on_event(void *data, const struct sj_event *event)
+{
+	struct session *session = event->session_data;
+
+	(void)data;
+	if (event->stream != NULL) {
+		on_stream_event(event);
+		return;
+	}
+	if (session == NULL)
+		return;
+	if (event->type == SJ_EV_PROMPT)
+		on_prompt(session, event);
+	else if (event->type == SJ_EV_STARTED)
+		on_started(session, event);
+	else if (event->type == SJ_EV_ENDED)
+		on_ended(session, event);
+	else if (event->type == SJ_EV_AWAY || event->type == SJ_EV_BACK) {
+		session->away = event->type == SJ_EV_AWAY;
+		if (event->text != NULL && event->text[0] != '\0')
+			snprintf(session->last_error,
+			    sizeof(session->last_error), "%s", event->text);
+		else if (session->away)
+			snprintf(session->last_error,
+			    sizeof(session->last_error), "%s",
+			    sj_strerror(SJ_ERR_UNREACHABLE));
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tool/target.h - [user@]host[:port][/application]
+ */
+#ifndef SOJOURN_TOOL_TARGET_H
+#define SOJOURN_TOOL_TARGET_H
+
+#include <stddef.h>
+
+#define TARGET_MAX 512
+
+struct target {
+	char user[128];
+	char host[256];              /* IPv6 without its brackets */
+	char application[128];       /* "" if none is named */
+	unsigned port;
+};
+
+/* Fills in the user's name and the default port. 0, or negative with error
+ * filled. */
+int target_parse(struct target *target, const char *text, char *error,
+    size_t capacity);
+/* "user@host:port" and "/application" if there is one: the same text for the
+ * same place. out holds TARGET_MAX bytes or more. */
+void target_format(const struct target *target, char *out, size_t capacity);
+
+#endif
