@@ -12,8 +12,8 @@
 
 /* --- States ------------------------------------------------------------ */
 
-const char *
-sj__channel_state_name(enum channel_state state)
+static const char *
+state_name(enum channel_state state)
 {
 	static const char *const names[] = {
 		[CHANNEL_HELLO] = "hello",
@@ -35,9 +35,9 @@ sj__channel_set_state(struct sj__channel *channel, enum channel_state state)
 
 	text = text_of(line, sizeof line);
 	text_add(&text, "channel ");
-	text_add(&text, sj__channel_state_name(channel->state));
+	text_add(&text, state_name(channel->state));
 	text_add(&text, " -> ");
-	text_add(&text, sj__channel_state_name(state));
+	text_add(&text, state_name(state));
 	sj__endpoint_trace(channel->endpoint, line);
 	channel->state = state;
 }

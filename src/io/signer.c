@@ -156,7 +156,7 @@ static void
 try_file(struct job *job)
 {
 	struct key_file key;
-	char error[400];
+	char error[PATH_SIZE + 100];
 	int result;
 
 	if (job->file[0] == '\0') {
