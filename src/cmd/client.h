@@ -72,8 +72,7 @@ struct client_event {
  * logs out and ends with this command. */
 int client_connect(struct client **client, const struct common *common);
 /* Only an agent that is there: SJ_ERR_ENDED if none is. */
-int client_connect_existing(struct client **client,
-    const struct common *common);
+int client_connect_existing(struct client **client);
 /* Leaves; a private agent is waited for. NULL is fine. */
 void client_close(struct client *client);
 /* The living session for this target, or a new login; asks on the terminal

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+struct client_login;                 /* cmd/client.h */
+
 /* Options that every verb takes. */
 struct common {
 	int json, quiet, verbose, no_agent;
@@ -40,10 +42,36 @@ int command_options(const struct command *command, struct common *common,
     const struct command_option *options, int argc, char **argv);
 /* "usage" error naming the verb; returns 255. */
 int command_misuse(const struct command *command, const char *cause);
-/* Parses one -o word. 0, or exits: only StrictHostKeyChecking=yes|accept-new
- * is known. */
-void command_ssh_option(const struct command *command, const char *text,
-    int *accept_new);
+/* The options of every verb that may have to log in. */
+struct login_words {
+	const char *key_file, *server_key, *ssh_option, *timeout;
+};
+#define LOGIN_WORDS(words) \
+	{ .name = "key", .letter = 'i', .takes_value = 1, \
+	    .value = &(words)->key_file }, \
+	{ .name = "server-key", .takes_value = 1, \
+	    .value = &(words)->server_key }, \
+	{ .name = "", .letter = 'o', .takes_value = 1, \
+	    .value = &(words)->ssh_option }, \
+	{ .name = "timeout", .takes_value = 1, .value = &(words)->timeout }
+#define LOGIN_WORDS_USAGE \
+	"[-i KEY] [--server-key FP] [-o StrictHostKeyChecking=accept-new] " \
+	"[--timeout S]"
+#define LOGIN_WORDS_HELP \
+	"  -i KEY            the private key to log in with, or the public\n" \
+	"                    one of a key that ssh-agent holds\n" \
+	"  --server-key FP   the key of the server: SHA256:... or base64\n" \
+	"  -o StrictHostKeyChecking=accept-new\n" \
+	"                    take the key of a server not known yet, unasked\n" \
+	"  --timeout S       give up after S seconds without an answer\n"
+/* Fills login from them. 0, or 255 after an error. */
+int login_words_fill(const struct command *command,
+    const struct login_words *words, const char *target,
+    struct client_login *login);
+
+/* Of the verbs that stand elsewhere: beside cmd_copy() and cmd_serve(). */
+extern const char copy_usage[], copy_help[];
+extern const char serve_usage[], serve_help[];
 
 int cmd_login(const struct command *, int argc, char **argv);
 int cmd_logout(const struct command *, int argc, char **argv);

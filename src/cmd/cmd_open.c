@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cmd/cmd_open.c - sojourn open: a stream on stdin and stdout
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/client.h"
+#include "cmd/command.h"
+#include "tool/die.h"
+#include "tool/json.h"
+
+static void
+report(const struct client_event *event, const struct common *common)
+{
+	struct json json;
+
+	if (common->json) {
+		json_begin(&json, stderr);
+		json_text(&json, "result", sj_error_name(event->error));
+		json_number(&json, "code", event->code);
+		json_number(&json, "bytes_in", event->bytes_in);
+		json_number(&json, "bytes_out", event->bytes_out);
+		json_end(&json);
+	} else if (common->verbose) {
+		fprintf(stderr, "%" PRIu64 " bytes sent, %" PRIu64
+		    " received\n", event->bytes_out, event->bytes_in);
+	}
+}
+
+static int
+run(struct client *client, const struct client_login *login,
+    const char *service, const struct common *common)
+{
+	struct client_stream stream = { .service = service, .finish = 1,
+		.source = 0, .sink = 1 };
+	struct client_event event;
+	uint64_t number;
+	char cause[CLIENT_TEXT_MAX + 300];
+	int error = client_login(client, login, &stream.session, NULL);
+
+	if (error == 0)
+		error = client_open(client, &stream, &number);
+	while (error == 0) {
+		error = client_next(client, &event, -1);
+		if (error == 1)
+			break;
+	}
+	if (error < 0)
+		return complain_error(error, client_error(client));
+	report(&event, common);
+	if (event.error == 0)
+		return 0;
+	if (event.error == SJ_ERR_RESET)
+		snprintf(cause, sizeof(cause), "service %s: %s, code %" PRIu64,
+		    service, sj_strerror(event.error), event.code);
+	else
+		snprintf(cause, sizeof(cause), "service %s: %s", service,
+		    event.text[0] != '\0' ? event.text :
+		    sj_strerror(event.error));
+	return complain_error(event.error, cause);
+}
+
+int
+cmd_open(const struct command *command, int argc, char **argv)
+{
+	struct common common;
+	struct login_words words = { NULL, NULL, NULL, NULL };
+	const struct command_option options[] = { LOGIN_WORDS(&words),
+		{ .name = NULL } };
+	struct client_login login;
+	struct client *client;
+	int error;
+
+	if (command_options(command, &common, options, argc, argv) != 2)
+		return command_misuse(command, "needs a TARGET and a SERVICE");
+	if (login_words_fill(command, &words, argv[1], &login) != 0)
+		return EXIT_SOJOURN;
+	error = client_connect(&client, &common);
+	if (error != 0)
+		error = complain_error(error, client == NULL ? NULL :
+		    client_error(client));
+	else
+		error = run(client, &login, argv[2], &common);
+	client_close(client);
+	return error;
+}
