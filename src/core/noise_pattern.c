@@ -176,6 +176,8 @@ apply_modifiers(struct sj__noise_protocol *protocol, const char *text,
 			SJ_TRY(apply_hfs(protocol));
 		else
 			return SJ_ERR_ARGUMENT;
+		if (one + 1 == length)
+			return SJ_ERR_ARGUMENT; /* nothing after the last + */
 		one += one < length;
 		text += one;
 		length -= one;
