@@ -2,7 +2,6 @@
 /*
  * cmd/agent.c - the life of the agent, its commands and what they ask for
  */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

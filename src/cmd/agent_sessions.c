@@ -6,7 +6,6 @@
  * place gets the one that lives. A stream is named by its command and that
  * command's number, and goes when the command goes.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

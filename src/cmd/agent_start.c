@@ -6,7 +6,6 @@
  * socket's path has room for 107 bytes only. Whoever holds the lock may replace
  * the socket; the agent holds it from before it listens until it has gone.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

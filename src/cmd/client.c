@@ -5,7 +5,6 @@
  * Answers carry the number of their request; the end of a stream may come at
  * any time and is kept until it is asked for.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -5,7 +5,6 @@
  * The agent writes the answer into a pipe; its end is the end of the answer,
  * or of the agent.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,6 @@
 /*
  * cmd/show.c - see show.h
  */
-#define _GNU_SOURCE
 #include <inttypes.h>
 #include <time.h>
 

@@ -6,7 +6,6 @@
  * for before the round, and the endpoint until it has no more events. The
  * endpoint comes last: it sends what the others have queued.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>

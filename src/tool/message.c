@@ -5,7 +5,6 @@
  * bytes[0] is the type; fields follow. What comes is walked through once on
  * arrival, so that the getters need no checks.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

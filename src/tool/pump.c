@@ -13,7 +13,6 @@
  *   CAREFUL   what cannot be reopened: one read when epoll says so, at most
  *             PIPE_BUF written
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
