@@ -40,6 +40,8 @@ fetch_all(struct sj__crypto *crypto)
 	crypto->chacha20 = EVP_CIPHER_fetch(NULL, "ChaCha20", NULL);
 	crypto->digest_context = EVP_MD_CTX_new();
 	crypto->cipher_context = EVP_CIPHER_CTX_new();
+	crypto->x25519_import = EVP_PKEY_CTX_new_from_name(NULL, "X25519",
+	    NULL);
 	for (int i = 0; i < HASHES; i++) {
 		crypto->digests[i] = EVP_MD_fetch(NULL, hash_names[i], NULL);
 		if (crypto->digests[i] == NULL)
@@ -47,7 +49,8 @@ fetch_all(struct sj__crypto *crypto)
 	}
 	if (crypto->ciphers[0] == NULL || crypto->ciphers[1] == NULL ||
 	    crypto->aes_128_ecb == NULL || crypto->aes_256_ecb == NULL ||
-	    crypto->chacha20 == NULL)
+	    crypto->chacha20 == NULL || crypto->x25519_import == NULL ||
+	    EVP_PKEY_fromdata_init(crypto->x25519_import) <= 0)
 		return SJ_ERR_STATE;
 	if (crypto->digest_context == NULL || crypto->cipher_context == NULL)
 		return SJ_ERR_MEMORY;
@@ -89,6 +92,7 @@ sj__crypto_close(struct sj__crypto *crypto, struct sj__memory *memory)
 	sj__packet_aeads_free(crypto);
 	EVP_MD_CTX_free(crypto->digest_context);
 	EVP_CIPHER_CTX_free(crypto->cipher_context);
+	EVP_PKEY_CTX_free(crypto->x25519_import);
 	sj__memory_free(memory, crypto, sizeof *crypto);
 }
 

@@ -24,6 +24,7 @@ struct sj__crypto {
 	EVP_CIPHER *aes_128_ecb, *aes_256_ecb, *chacha20;
 	EVP_MD_CTX *digest_context;
 	EVP_CIPHER_CTX *cipher_context;
+	EVP_PKEY_CTX *x25519_import;
 	struct packet_aead packet_aeads[PACKET_AEADS];
 	const struct sj_aead *const *faster;
 	bool has_kem;
