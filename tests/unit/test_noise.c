@@ -84,6 +84,8 @@ pair_open(struct pair *pair)
 			    pair->sides[1 - i].public_key : NULL,
 			.psks = { side->psks[0], side->psks[1],
 			    side->psks[2], side->psks[3] },
+			.kem_seed = side->psks[0],      /* two of them */
+			.kem_random = side->psks[3],
 		};
 		struct span prologue = { side->prologue, 4 };
 
@@ -407,6 +409,39 @@ answer_all(struct pair *pair, struct side *side, bool is_write, int *asked)
 	}
 }
 
+/* The patterns that PROTOCOL.md uses, with ML-KEM-768. */
+static void
+test_hybrid(void **state)
+{
+	static const struct { const char *name; bool knows; } rows[] = {
+		{ "Noise_NXhfs_25519+MLKEM768_ChaChaPoly_SHA256", false },
+		{ "Noise_NKhfs_25519+MLKEM768_AESGCM_SHA256", true },
+		{ "Noise_NKhfs+psk0_25519+MLKEM768_ChaChaPoly_SHA256", true },
+	};
+	struct pair pair;
+
+	(void)state;
+	if (!sj__kem_is_there(crypto))
+		skip();
+	for (size_t row = 0; row < 3; row++) {
+		pair_init(&pair, rows[row].name);
+		pair.sides[0].knows_remote = rows[row].knows;
+		assert_int_equal(run(&pair), 2);
+		assert_true(hashes_agree(&pair));
+		pair_close(&pair);
+
+		assert_int_equal(pair_open(&pair), 0);
+		assert_true(write_next(&pair) > KEM_PUBLIC_SIZE);
+		assert_int_equal(read_with(&pair, pair.sides[1].noise), 7);
+		assert_true(write_next(&pair) > KEM_CIPHERTEXT_SIZE);
+		pair.message[32 + 100] ^= 1;
+		assert_true(read_with(&pair, pair.sides[0].noise) < 0);
+		pair.message[32 + 100] ^= 1;
+		assert_int_equal(read_with(&pair, pair.sides[0].noise), 7);
+		pair_close(&pair);
+	}
+}
+
 /* Byte for byte the same handshake as with the key at hand. */
 static void
 test_pending(void **state)
@@ -563,6 +598,7 @@ main(void)
 		cmocka_unit_test(test_changed_messages),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_hybrid),
 		cmocka_unit_test(test_pending),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_missing_keys),
