@@ -12,6 +12,9 @@
 
 #define AGENT_PROTOCOL 1
 
+/* The application of targets that name none: what `sojourn serve` takes. */
+#define AGENT_APPLICATION "sojourn"
+
 enum agent_message {
 	AGENT_HELLO = 1,             /* both: VERSION, PID; SSH_AGENT */
 	AGENT_LOGIN,                 /* TARGET... -> PROMPT*, SESSION or FAILED */

@@ -314,7 +314,7 @@ open_endpoint(struct agent *agent)
 	else
 		snprintf(directory, sizeof(directory),
 		    "%s/.local/state/sojourn", home != NULL ? home : "");
-	options.application = "";
+	options.application = AGENT_APPLICATION;
 	options.state_dir = directory;
 	error = sj_endpoint_open(&agent->endpoint, &options);
 	if (error != 0)

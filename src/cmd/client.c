@@ -34,6 +34,7 @@ struct client {
 	uint64_t last_request, last_stream;
 	struct kept *kept, **kept_end;
 	struct message in, out;
+	char prompt[CLIENT_TEXT_MAX]; /* the question that was declined */
 	char error[CLIENT_TEXT_MAX];
 };
 
@@ -167,7 +168,7 @@ client_connect_existing(struct client **out)
 	client = *out;
 	client->fd = agent_connect(client->error, sizeof(client->error));
 	if (client->fd == SJ_ERR_ENDED)
-		return fail(client, SJ_ERR_ENDED, "there is no agent");
+		return fail(client, SJ_ERR_ENDED, "there is no login: no agent runs");
 	return client->fd < 0 ? client->fd : greet(client);
 }
 
@@ -298,8 +299,7 @@ ask(const char *question, char *out, size_t capacity)
 
 	if (terminal == NULL)
 		return SJ_ERR_FILE;
-	fprintf(terminal, "%s\nIs that its key? (yes, no, or the fingerprint "
-	    "you expect): ", question);
+	fputs(question, terminal);
 	fflush(terminal);
 	end = fgets(out, (int)capacity, terminal);
 	fclose(terminal);
@@ -307,6 +307,20 @@ ask(const char *question, char *out, size_t capacity)
 		return SJ_ERR_FILE;
 	out[strcspn(out, "\r\n")] = '\0';
 	return 0;
+}
+
+/* The statement before the question: "The key of ... is not known: ...". */
+static void
+keep_statement(struct client *client, const char *text)
+{
+	char *question;
+
+	snprintf(client->prompt, sizeof(client->prompt), "%s", text);
+	question = strstr(client->prompt, ". Trust it");
+	if (question != NULL)
+		*question = '\0';
+	if (client->prompt[0] == 'T')
+		client->prompt[0] = 't';
 }
 
 static int
@@ -323,6 +337,8 @@ answer_prompt(struct client *client)
 	    ask(text, answer, sizeof(answer)) == 0 &&
 	    strcmp(answer, "no") != 0 && answer[0] != '\0')
 		message_put_text(&client->out, FIELD_TEXT, answer);
+	else if (code == SJ_PROMPT_HOST_KEY && text != NULL)
+		keep_statement(client, text);
 	return client_send(client);
 }
 
@@ -425,6 +441,9 @@ client_login(struct client *client, const struct client_login *login,
 			fill_session(info, &client->in);
 		return 0;
 	}
+	/* who was not asked, or said no, is to see which key it was */
+	if (result == SJ_ERR_KEY_UNKNOWN && client->prompt[0] != '\0')
+		return fail(client, result, client->prompt);
 	return result;
 }
 
