@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# The question for the key of a server not known yet, on a terminal.
+. "$(dirname "$0")/common.sh"
+command -v python3 >/dev/null || exit 77
+start_server
+
+# answer TEXT: logs in on a terminal, answers the question; the exit code.
+answer() {
+	timeout 30 python3 - "$1" "$SOJOURN" login -i "$HOME/key" "$TARGET" \
+	    >out 2>err <<-'EOF'
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execv(sys.argv[2], sys.argv[2:])
+	seen, answered = b'', False
+	while True:
+	    try:
+	        data = os.read(fd, 4096)
+	    except OSError:
+	        break
+	    if not data:
+	        break
+	    seen += data
+	    if b'? ' in seen and not answered:
+	        answered = True
+	        os.write(fd, sys.argv[1].encode() + b'\n')
+	sys.stdout.write(seen.decode())
+	sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+	EOF
+}
+
+answer no && fail "no is taken for yes"
+says out "$SERVER_KEY"
+says out "sojourn: login: "
+answer "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" &&
+    fail "another fingerprint is taken for yes"
+expect 0 "$SOJOURN" key known
+[ ! -s out ] || fail "the key is known in spite of no"
+answer "$SERVER_KEY" || { cat out err; fail "the fingerprint is not taken"; }
+says out "logged in to"
+expect 0 "$SOJOURN" key known
+says out "$SERVER_KEY"
+expect 0 "$SOJOURN" logout --all
+# known now: there is no question
+expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
+rm "$XDG_STATE_HOME/sojourn/known_hosts"
+expect 0 "$SOJOURN" logout --all
+answer yes || fail "yes is not taken"
+echo ok
