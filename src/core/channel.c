@@ -79,6 +79,7 @@ channel_new(struct sj_endpoint *endpoint, const struct sj_path *key,
 		channel->deadlines[i] = NEVER_NS;
 	list_init(&channel->all);
 	list_init(&channel->sending);
+	list_init(&channel->blocked);
 	sj__recovery_init(&channel->recovery, memory);
 	channel->current.path = sj__endpoint_private_path(endpoint, key);
 	if (channel->current.path == NULL ||
@@ -96,6 +97,7 @@ sj__channel_drop_path(struct sj__channel *channel, struct channel_path *at)
 {
 	if (at->path == NULL)
 		return;
+	list_remove(&channel->blocked);
 	if (at == &channel->current)
 		sj__recovery_leave_path(&channel->recovery, at->path);
 	if (at->is_shared)
@@ -410,6 +412,7 @@ sj__channel_share_path(struct sj__channel *channel, struct channel_path *at)
 	at->is_validated = true;
 	if (at->is_shared)
 		return 0;
+	list_remove(&channel->blocked);
 	shared = sj__endpoint_acquire_path(channel->endpoint, &key);
 	if (shared == NULL)
 		return SJ_ERR_MEMORY;

@@ -134,6 +134,7 @@ struct sj__channel {
 	uint64_t bytes_in, bytes_out, packets_in, packets_out, lost;
 	struct list all;                        /* in the endpoint */
 	struct list sending;                    /* wants to transmit */
+	struct list blocked;                    /* in the path's list */
 	struct sj__timer timer;                 /* the earliest of deadlines */
 };
 
@@ -187,6 +188,9 @@ int sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch);
 bool sj__channel_wants_to_send(const struct sj__channel *channel,
     struct sj_time now);
+/* Has something to say, but window or pace do not let it: sets the deadline of
+ * the pace, or returns true if it waits for the window. */
+bool sj__channel_wait(struct sj__channel *channel, struct sj_time now);
 uint64_t sj__channel_deadline(const struct sj__channel *channel);
 
 void sj__channel_stats(const struct sj__channel *channel,

@@ -258,6 +258,7 @@ move_to_probed(struct sj__channel *channel)
 {
 	struct channel_path old = channel->current;
 
+	list_remove(&channel->blocked);
 	sj__recovery_leave_path(&channel->recovery, old.path);
 	channel->current = channel->probed;
 	memset(&channel->probed, 0, sizeof channel->probed);
@@ -454,12 +455,7 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 void
 sj__channel_rearm(struct sj__channel *channel, struct sj_time now)
 {
-	bool waits = channel->user != NULL &&
-	    channel->user->has_data(channel->user_data);
-
-	sj__channel_set_deadline(channel, DEADLINE_PACE, waits ?
-	    sj__path_next_send_ns(channel->current.path, now.boot_ns) :
-	    NEVER_NS);
+	(void)now;
 	sj__channel_set_deadline(channel, DEADLINE_RECOVERY,
 	    sj__recovery_deadline_ns(&channel->recovery, channel->current.path));
 	sj__channel_set_deadline(channel, DEADLINE_ACK,

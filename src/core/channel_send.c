@@ -423,6 +423,22 @@ sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 	    packet_size(channel);
 }
 
+bool
+sj__channel_wait(struct sj__channel *channel, struct sj_time now)
+{
+	uint64_t next_ns;
+
+	channel->deadlines[DEADLINE_PACE] = NEVER_NS;
+	if (channel->state != CHANNEL_OPEN ||
+	    !channel->current.peer_id.is_valid || !has_frames(channel))
+		return false;
+	next_ns = sj__path_next_send_ns(channel->current.path, now.boot_ns);
+	if (next_ns == NEVER_NS)
+		return true;
+	channel->deadlines[DEADLINE_PACE] = max_u64(next_ns, now.boot_ns + 1);
+	return false;
+}
+
 int
 sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch)

@@ -17,13 +17,43 @@ void
 sj__endpoint_update_channel(struct sj__channel *channel)
 {
 	struct sj_endpoint *endpoint = channel->endpoint;
+	bool waits = false;
 
+	if (sj__channel_wants_to_send(channel, endpoint->now)) {
+		if (list_is_empty(&channel->sending))
+			list_append(&endpoint->sending, &channel->sending);
+	} else {
+		list_remove(&channel->sending);
+		waits = sj__channel_wait(channel, endpoint->now);
+	}
+	if (!waits)
+		list_remove(&channel->blocked);
+	else if (list_is_empty(&channel->blocked))
+		list_append(&channel->current.path->blocked, &channel->blocked);
 	sj__timers_set(&endpoint->timers, &channel->timer,
 	    sj__channel_deadline(channel));
-	if (!sj__channel_wants_to_send(channel, endpoint->now))
-		list_remove(&channel->sending);
-	else if (list_is_empty(&channel->sending))
-		list_append(&endpoint->sending, &channel->sending);
+}
+
+/* The window of a path may have opened: whoever waits for it looks again. */
+static void
+wake_blocked(struct sj__path *path)
+{
+	struct list waiting;
+	struct sj__channel *channel;
+
+	if (path == NULL || list_is_empty(&path->blocked))
+		return;
+	list_init(&waiting);
+	while ((channel = list_first(&path->blocked, struct sj__channel,
+	    blocked)) != NULL) {
+		list_remove(&channel->blocked);
+		list_append(&waiting, &channel->blocked);
+	}
+	while ((channel = list_first(&waiting, struct sj__channel,
+	    blocked)) != NULL) {
+		list_remove(&channel->blocked);
+		sj__endpoint_update_channel(channel);
+	}
 }
 
 void
@@ -87,9 +117,26 @@ sj__endpoint_disown_channel(struct sj__channel *channel)
 		endpoint->half_open--;
 }
 
+int
+sj__endpoint_adopt_session(struct sj_session *session)
+{
+	SJ_TRY(sj__endpoint_reserve_timers(session->endpoint));
+	session->timer.is_session = true;
+	list_append(&session->endpoint->sessions, &session->all);
+	return 0;
+}
+
+void
+sj__endpoint_disown_session(struct sj_session *session)
+{
+	sj__endpoint_release_timer(session->endpoint, &session->timer);
+	list_remove(&session->all);
+	list_remove(&session->eventing);
+}
+
 /* A session that is over keeps its channel until the last words are out. */
 static void
-reap(struct sj_endpoint *endpoint, struct sj_session *session)
+reap(struct sj_session *session)
 {
 	if (session->state != SESSION_OVER || session->app_holds ||
 	    session->events != 0)
@@ -98,20 +145,30 @@ reap(struct sj_endpoint *endpoint, struct sj_session *session)
 	    (session->channel->state != CHANNEL_CLOSED ||
 	    session->channel->close_wanted))
 		return;
-	sj__endpoint_release_timer(endpoint, &session->timer);
 	sj__session_free(session);
 }
 
 void
 sj__endpoint_session_closed(struct sj_session *session)
 {
-	struct sj_endpoint *endpoint = session->endpoint;
-
 	/* A client that lets go of a session leaves the login to the server;
 	 * without resume there is nobody left here to speak for it. */
 	if (session->state != SESSION_OVER && session->channel == NULL)
 		sj__session_end(session, SJ_ERR_ENDED, NULL);
-	reap(endpoint, session);
+	reap(session);
+}
+
+/* After something happened to a channel. */
+static void
+settle(struct sj__channel *channel)
+{
+	struct sj__path *path = channel->current.path;
+	bool is_shared = channel->current.is_shared && path->references > 1;
+
+	if (!sj__endpoint_retire_channel(channel))
+		sj__endpoint_update_channel(channel);
+	if (is_shared)
+		wake_blocked(path);
 }
 
 static void
@@ -130,9 +187,7 @@ run_timers(struct sj_endpoint *endpoint, struct sj_time now)
 		} else {
 			channel = container_of(timer, struct sj__channel, timer);
 			sj__channel_on_deadline(channel, now);
-			if (sj__endpoint_retire_channel(channel))
-				continue;
-			sj__endpoint_update_channel(channel);
+			settle(channel);
 		}
 	}
 }
@@ -153,7 +208,6 @@ sj__endpoint_retire_channel(struct sj__channel *channel)
 	if (session->state != SESSION_OVER || session->app_holds ||
 	    session->events != 0)
 		return false;
-	sj__endpoint_release_timer(channel->endpoint, &session->timer);
 	sj__session_free(session);
 	return true;
 }
@@ -192,8 +246,7 @@ receive_short(struct sj_endpoint *endpoint, struct sj_time now,
 	}
 	run = same_id_run(bytes, length, segment);
 	sj__channel_receive(channel, now, path, ecn, bytes, run, segment);
-	if (!sj__endpoint_retire_channel(channel))
-		sj__endpoint_update_channel(channel);
+	settle(channel);
 	return run;
 }
 
@@ -334,6 +387,18 @@ sj_core_receive(struct sj_endpoint *endpoint, struct sj_time now,
 
 /* --- Out --------------------------------------------------------------- */
 
+/* Nothing came of its turn, though it wanted one: again in a moment. */
+static void
+postpone(struct sj__channel *channel, struct sj_time now)
+{
+	if (list_is_empty(&channel->sending))
+		return;
+	list_remove(&channel->sending);
+	channel->deadlines[DEADLINE_PACE] = now.boot_ns + NS_PER_MS;
+	sj__timers_set(&channel->endpoint->timers, &channel->timer,
+	    sj__channel_deadline(channel));
+}
+
 int
 sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
     struct sj_batch *batch)
@@ -350,10 +415,8 @@ sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
 		filled = sj__channel_transmit(channel, now, batch);
 		if (!sj__endpoint_retire_channel(channel)) {
 			sj__endpoint_update_channel(channel);
-			/* Nothing came of its turn: not again before something
-			 * happens to it. */
 			if (filled == 0)
-				list_remove(&channel->sending);
+				postpone(channel, now);
 		}
 		if (filled == 1) {
 			endpoint->counters[COUNT_BYTES_OUT] += batch->length;
@@ -374,10 +437,7 @@ sj__endpoint_on_channel_open(struct sj_endpoint *endpoint, struct sj_time now,
 {
 	struct sj_session *session;
 
-	SJ_TRY(sj__endpoint_reserve_timers(endpoint));
 	SJ_TRY(sj__session_create(endpoint, now, channel, &session));
-	session->timer.is_session = true;
-	list_append(&endpoint->sessions, &session->all);
 	endpoint->unproven++;
 	endpoint->half_open--;
 	channel->user = &sj__session_channel_user;
@@ -463,10 +523,7 @@ sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
 	endpoint->now = now;
 	if (endpoint->is_server)
 		return SJ_ERR_STATE;
-	SJ_TRY(sj__endpoint_reserve_timers(endpoint));
 	SJ_TRY(sj__session_create(endpoint, now, NULL, &session));
-	session->timer.is_session = true;
-	list_append(&endpoint->sessions, &session->all);
 	session->app_holds = true;
 	error = take_login(session, login);
 	session->deadline_ns = now.boot_ns +
@@ -474,7 +531,6 @@ sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
 	if (error == 0 && login->path.transport != 0)
 		error = connect_session(session, now, &login->path);
 	if (error < 0) {
-		endpoint->timer_owners--;
 		sj__session_free(session);
 		return error;
 	}

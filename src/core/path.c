@@ -8,6 +8,7 @@ sj__path_init(struct sj__path *path, const struct sj_path *key, uint32_t mtu)
 	memset(path, 0, sizeof *path);
 	path->key = *key;
 	list_init(&path->all);
+	list_init(&path->blocked);
 	path->mtu = mtu;
 	path->controller = &sj__cubic;
 	path->window = (uint64_t)WINDOW_INITIAL_PACKETS * mtu;

@@ -61,6 +61,7 @@ enum path_ecn { ECN_TESTING, ECN_CAPABLE, ECN_FAILED };
 struct sj__path {
 	struct sj_path key;
 	struct list all;
+	struct list blocked;            /* channels that wait for the window */
 	unsigned references;
 	uint32_t mtu;                   /* bytes of UDP payload */
 	bool has_rtt;

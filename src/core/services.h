@@ -159,6 +159,8 @@ void sj__endpoint_free_private_path(struct sj_endpoint *endpoint,
  * freed. */
 int sj__endpoint_adopt_channel(struct sj__channel *channel);
 void sj__endpoint_disown_channel(struct sj__channel *channel);
+int sj__endpoint_adopt_session(struct sj_session *session);
+void sj__endpoint_disown_session(struct sj_session *session);
 /* A channel's or session's deadline or wish to send changed. */
 void sj__endpoint_update_channel(struct sj__channel *channel);
 void sj__endpoint_update_session(struct sj_session *session);

@@ -227,6 +227,11 @@ sj__session_create(struct sj_endpoint *endpoint, struct sj_time now,
 	    CREDIT_BEFORE_LOGIN : CREDIT_ROOT);
 	session->tree.root->opening_sent = true;
 	session->tree.root->opening_acked = true;
+	if (sj__endpoint_adopt_session(session) < 0) {
+		sj__tree_fini(&session->tree);
+		sj__memory_free(memory, session, sizeof *session);
+		return SJ_ERR_MEMORY;
+	}
 	session->channel = channel;
 	*out = session;
 	return 0;
@@ -247,8 +252,7 @@ sj__session_free(struct sj_session *session)
 	if (session->control != NULL)
 		sj__memory_free(memory, session->control,
 		    2 * CONTROL_RECORD_MAX);
-	list_remove(&session->all);
-	list_remove(&session->eventing);
+	sj__endpoint_disown_session(session);
 	sj__wipe(session, sizeof *session);
 	sj__memory_free(memory, session, sizeof *session);
 }

@@ -20,6 +20,7 @@
 
 #define SESSION_ID_SIZE 8
 #define CONTROL_RECORD_MAX 8192         /* bytes of one control record */
+#define CONTROL_RESERVE 2048            /* of stream 0's credit, for records */
 #define WINDOW_FIRST (UINT64_C(256) << 10)
 #define WINDOW_SMALLEST 4096
 #define WINDOW_MAX (UINT64_C(16) << 20)

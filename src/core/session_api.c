@@ -67,8 +67,7 @@ sj_stream_open(struct sj_session *session, struct sj_stream **out,
 	stream->data = full.data;
 	stream->app_holds = true;
 	session->now = sj__endpoint_now(session->endpoint);
-	if (session->state == SESSION_LIVE)
-		sj__streams_on_consumed(session, stream, session->now);
+	sj__streams_on_consumed(session, stream, session->now);
 	changed(stream);
 	*out = stream;
 	return 0;

@@ -160,7 +160,9 @@ sj__streams_on_consumed(struct sj_session *session, struct sj_stream *stream,
 	session->now = now;
 	if (receive->has_final || receive->stop_wanted)
 		return;
-	if (stream->parent != NULL && session->state != SESSION_LIVE)
+	/* [SJ-LG-4] */
+	if (stream->parent != NULL && session->is_server &&
+	    session->state != SESSION_LIVE)
 		return;
 	if (!stream->has_grant) {
 		grant_first(stream);
@@ -356,6 +358,7 @@ apply_opening(struct sj_session *session, struct sj_stream *stream,
 	stream->lender_is_root = opening->lender_is_root;
 	stream->borrow = opening->borrow;
 	stream->receive.granted = opening->borrow;
+	stream->send.credit = opening->credit;
 	stream->urgency = opening->urgency;
 	stream->weight = opening->weight;
 	stream->opening_sent = stream->opening_acked = true;
@@ -418,6 +421,21 @@ on_stream(struct sj_session *session, const struct frame *frame)
 	return 0;
 }
 
+/* The peer knows the stream: no need to open it again, and what had to wait
+ * for that may go. */
+static void
+on_opening_known(struct sj_stream *stream)
+{
+	uint8_t deferred = stream->deferred;
+
+	if (stream->opening_acked)
+		return;
+	stream->opening_acked = true;
+	stream->deferred = 0;
+	if (deferred != 0)
+		want(stream, deferred);
+}
+
 static int
 on_credit(struct sj_session *session, const struct frame *frame)
 {
@@ -434,8 +452,7 @@ on_credit(struct sj_session *session, const struct frame *frame)
 	default:
 		return SJ_ERR_PROTOCOL;
 	}
-	/* The peer knows the stream: no need to open it again. */
-	stream->opening_acked = true;
+	on_opening_known(stream);
 	stream->send.credit = max_u64(stream->send.credit,
 	    frame->u.credit.maximum);
 	sj__tree_update(&session->tree, stream);
@@ -482,8 +499,12 @@ on_reset(struct sj_session *session, const struct frame *frame)
 	default:
 		return SJ_ERR_PROTOCOL;
 	}
-	if (stream->parent == NULL || stream->is_placeholder)
+	if (stream->parent == NULL)
 		return SJ_ERR_PROTOCOL; /* [SJ-ST-11] */
+	if (stream->is_placeholder) {
+		sj__tree_remove(&session->tree, stream);
+		return reset_unseen(session, frame);
+	}
 	SJ_TRY(sj__receive_reset(&stream->receive, session->memory, code,
 	    frame->u.reset.final_size));
 	if (stream->receive.reset && stream->error == 0 &&
@@ -607,6 +628,14 @@ fill_want(struct sj_session *session, struct sj_stream *stream, uint8_t want,
 	struct writer start = *writer;
 	uint8_t type = RECORD_CREDIT;
 
+	/* [SJ-ST-13] Before the opening arrived these would mean nothing. */
+	if (want != WANT_RESET && stream->is_local && !stream->opening_acked) {
+		stream->wants &= (uint8_t)~want;
+		if (want != WANT_CREDIT || !stream->opening_sent ||
+		    stream->receive.granted > stream->opening_credit)
+			stream->deferred |= want;
+		return true;
+	}
 	switch ((enum stream_want)want) {
 	case WANT_CREDIT:
 		sj__frame_credit(writer, stream->id, stream->receive.granted);
@@ -654,17 +683,33 @@ fill_wants(struct sj_session *session, struct writer *writer)
 	return true;
 }
 
-/* Pays for the opening of a stream; false: its lender cannot now. */
+/* What a stream has left for the opening of a child. */
+static uint64_t
+lendable(const struct sj_stream *lender)
+{
+	uint64_t left = sj__send_credit_left(&lender->send);
+
+	/* Control records must never wait behind what streams took. */
+	if (lender->parent == NULL)
+		left -= min_u64(left, CONTROL_RESERVE + lender->send.end -
+		    lender->send.next);
+	return left;
+}
+
+/* Pays for the opening of a stream; false: nobody can now. The parent lends
+ * where it may and can, else the root. [SJ-ST-4] */
 static bool
 borrow(struct sj_session *session, struct sj_stream *stream)
 {
-	struct sj_stream *lender = stream->parent;
-	uint64_t left;
+	struct sj_stream *lender = stream->parent, *child;
+	uint64_t left = lender->opening_acked && !lender->send.finished ?
+	    lendable(lender) : 0;
 
-	stream->lender_is_root = !lender->opening_acked;
-	if (stream->lender_is_root)
+	stream->lender_is_root = left < STREAM_COST;
+	if (stream->lender_is_root) {
 		lender = session->tree.root;
-	left = sj__send_credit_left(&lender->send);
+		left = lendable(lender);
+	}
 	if (left < STREAM_COST)
 		return false;
 	stream->borrow = min_u64(min_u64(stream->send.end, BORROW_MAX),
@@ -672,7 +717,13 @@ borrow(struct sj_session *session, struct sj_stream *stream)
 	lender->send.charged += STREAM_COST + stream->borrow;
 	stream->send.credit = max_u64(stream->send.credit, stream->borrow);
 	stream->opening_sent = true;
+	stream->opening_credit = stream->receive.granted;
 	sj__tree_update(&session->tree, lender);
+	for (struct list *at = stream->children.next; at != &stream->children;
+	    at = at->next) {
+		child = container_of(at, struct sj_stream, siblings);
+		sj__tree_update(&session->tree, child);
+	}
 	return true;
 }
 
@@ -681,6 +732,7 @@ describe_opening(const struct sj_stream *stream, struct stream_opening *opening)
 {
 	opening->parent = stream->parent->id;
 	opening->borrow = stream->borrow;
+	opening->credit = stream->opening_credit;
 	opening->deadline_ms = 0;
 	opening->urgency = stream->urgency;
 	opening->weight = stream->weight;
@@ -779,7 +831,7 @@ on_stream_delivered(struct sj_stream *stream, const struct sj__sent_record *sent
 	struct sj__send *send = &stream->send;
 
 	if (sent->flags & RECORD_OPENING)
-		stream->opening_acked = true;
+		on_opening_known(stream);
 	SJ_TRY(sj__send_delivered(send, session->memory, sent->offset,
 	    sent->length, (sent->flags & RECORD_FIN) != 0));
 	if (stream->wait_writable && !send->reset &&

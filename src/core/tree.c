@@ -252,6 +252,13 @@ sj__tree_note_peer_id(struct sj__tree *tree, uint64_t id)
 	return added < 0 ? added : 0;
 }
 
+/* A child is never opened before its parent. */
+static bool
+parent_is_open(const struct sj_stream *stream)
+{
+	return !stream->parent->is_local || stream->parent->opening_sent;
+}
+
 void
 sj__tree_update(struct sj__tree *tree, struct sj_stream *stream)
 {
@@ -262,7 +269,7 @@ sj__tree_update(struct sj__tree *tree, struct sj_stream *stream)
 	if (stream->is_local && !stream->opening_acked &&
 	    stream->parent != NULL &&
 	    (!stream->opening_sent || stream->reopen))
-		is_ready = !stream->send.reset;
+		is_ready = !stream->send.reset && parent_is_open(stream);
 	if (is_ready && list_is_empty(&stream->ready)) {
 		stream->deficit = stream->weight * QUANTUM_PER_WEIGHT;
 		list_append(&tree->lines[stream->urgency], &stream->ready);

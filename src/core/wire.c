@@ -66,6 +66,7 @@ decode_opening(struct reader *reader, struct stream_opening *opening)
 
 	opening->parent = read_varint(reader);
 	opening->borrow = read_varint(reader);
+	opening->credit = read_varint(reader);
 	urgency_flags = read_uint(reader, 1);
 	opening->urgency = urgency_flags & 7;
 	opening->best_effort = (urgency_flags & 8) != 0;
@@ -274,7 +275,8 @@ sj__frame_parameters(struct writer *writer, struct span list)
 static size_t
 opening_size(const struct stream_opening *opening)
 {
-	return varint_size(opening->parent) + varint_size(opening->borrow) + 2 +
+	return varint_size(opening->parent) + varint_size(opening->borrow) +
+	    varint_size(opening->credit) + 2 +
 	    (opening->best_effort ? varint_size(opening->deadline_ms) : 0) +
 	    varint_size(opening->service.length) + opening->service.length;
 }
@@ -284,6 +286,7 @@ write_opening(struct writer *writer, const struct stream_opening *opening)
 {
 	write_varint(writer, opening->parent);
 	write_varint(writer, opening->borrow);
+	write_varint(writer, opening->credit);
 	write_uint(writer, opening->urgency | (opening->best_effort ? 8u : 0u) |
 	    (opening->lender_is_root ? 16u : 0u), 1);
 	write_uint(writer, opening->weight, 1);

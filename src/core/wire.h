@@ -137,6 +137,7 @@ frame_is_eliciting(uint64_t type)
 struct stream_opening {
 	uint64_t parent;
 	uint64_t borrow;                /* bytes of the parent's credit it starts with */
+	uint64_t credit;                /* what the opener takes in the other direction */
 	uint64_t deadline_ms;           /* best effort; 0: none */
 	uint8_t urgency, weight;
 	bool best_effort;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/* sim.c - the clock, the seeds, the main loop */
+#include "world.h"
+
+uint64_t
+draw(struct world *world, uint64_t below)
+{
+	uint64_t z = world->random += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	z ^= z >> 31;
+	return below == 0 ? 0 : z % below;
+}
+
+bool
+chance(struct world *world, unsigned per_10000)
+{
+	return per_10000 > 0 && draw(world, 10000) < per_10000;
+}
+
+void
+fail(struct world *world, const char *text)
+{
+	if (world->failure != NULL)
+		return;
+	snprintf(world->failure_text, sizeof world->failure_text, "%s", text);
+	world->failure = world->failure_text;
+}
+
+void
+note(struct world *world, const char *what, uint64_t a, uint64_t b)
+{
+	world->hash = (world->hash ^ a ^ b << 8) * UINT64_C(0x100000001b3);
+	if (world->verbose)
+		printf("%12.6f %s %llu %llu\n",
+		    (double)world->now.boot_ns / 1e9, what,
+		    (unsigned long long)a, (unsigned long long)b);
+}
+
+/* Swarm: each seed turns about half of the faults off. */
+static unsigned
+maybe(struct world *world, unsigned at_most)
+{
+	return draw(world, 2) == 0 ? 0 : (unsigned)draw(world, at_most + 1);
+}
+
+static void
+draw_options(struct world *world)
+{
+	struct faults *faults = &world->drawn;
+
+	faults->loss = maybe(world, 2500);
+	faults->burst = maybe(world, 100);
+	faults->duplicate = maybe(world, 1000);
+	faults->corrupt = maybe(world, 500);
+	faults->reorder = maybe(world, 1000);
+	faults->delay_ns = (1 + draw(world, 150)) * NS_PER_MS;
+	faults->jitter_ns = maybe(world, 30) * NS_PER_MS;
+	faults->rate_bytes_s = 50000 + draw(world, 5000000);
+	faults->queue_bytes = 20000 + draw(world, 500000);
+	faults->mtu = 1452 + draw(world, 8000);
+	faults->answer_delay_ms = maybe(world, 300);
+	world->client_count = 1 + (unsigned)draw(world, CLIENTS_MAX);
+	world->faults = *faults;
+}
+
+static void
+heal(struct world *world)
+{
+	world->faults.loss = world->faults.burst = 0;
+	world->faults.corrupt = world->faults.duplicate = 0;
+	world->faults.reorder = 0;
+}
+
+static uint64_t
+next_ns(const struct world *world)
+{
+	uint64_t next = min_u64(link_next_ns(world), answers_next_ns(world));
+
+	next = min_u64(next, sj_core_deadline(world->server));
+	for (unsigned i = 0; i < world->client_count; i++)
+		next = min_u64(next,
+		    sj_core_deadline(world->clients[i].endpoint));
+	/* Slow readers and slow stores have no timer of their own. */
+	return min_u64(next, world->now.boot_ns + 50 * NS_PER_MS);
+}
+
+static void
+run(struct world *world)
+{
+	uint64_t idle = 0;
+
+	actors_open(world);
+	while (world->failure == NULL && !actors_are_done(world)) {
+		world->steps++;
+		link_deliver(world);
+		answers_give(world);
+		idle = actors_run(world) ? 0 : idle + 1;
+		if (idle == 0 && world->steps % 64 != 0)
+			continue;
+		world->now.boot_ns = max_u64(world->now.boot_ns + 1,
+		    next_ns(world));
+		world->now.unix_s = 1800000000 + world->now.boot_ns / NS_PER_S;
+		if (world->now.boot_ns > HEAL_NS)
+			heal(world);
+		if (world->now.boot_ns > END_NS)
+			fail(world, "not done in time");
+	}
+	actors_close(world);
+}
+
+/* The trace's hash; 0 on failure. */
+static uint64_t
+simulate(uint64_t seed, bool verbose)
+{
+	struct world *world = calloc(1, sizeof *world);
+	uint64_t hash;
+
+	world->seed = seed;
+	world->random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
+	world->key_random = ~world->random;
+	world->now.boot_ns = NS_PER_S;
+	world->now.unix_s = 1800000001;
+	world->verbose = verbose;
+	checking_reset();
+	draw_options(world);
+	surround_init(world);
+	if (verbose)
+		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
+		    "reorder %u delay %llu ms jitter %llu ms rate %llu B/s "
+		    "queue %zu mtu %zu answers %u ms clients %u\n",
+		    (unsigned long long)seed, world->drawn.loss,
+		    world->drawn.burst, world->drawn.duplicate,
+		    world->drawn.corrupt, world->drawn.reorder,
+		    (unsigned long long)(world->drawn.delay_ns / NS_PER_MS),
+		    (unsigned long long)(world->drawn.jitter_ns / NS_PER_MS),
+		    (unsigned long long)world->drawn.rate_bytes_s,
+		    world->drawn.queue_bytes, world->drawn.mtu,
+		    world->drawn.answer_delay_ms, world->client_count);
+	run(world);
+	hash = world->hash | 1;
+	if (world->failure != NULL) {
+		printf("seed %llu: %s (at %.3f s, %llu datagrams)\n",
+		    (unsigned long long)seed, world->failure,
+		    (double)world->now.boot_ns / 1e9,
+		    (unsigned long long)world->datagrams);
+		hash = 0;
+	} else if (verbose) {
+		printf("done at %.3f s, %llu datagrams, %llu bytes, "
+		    "trace %016llx\n", (double)world->now.boot_ns / 1e9,
+		    (unsigned long long)world->datagrams,
+		    (unsigned long long)world->bytes,
+		    (unsigned long long)hash);
+	}
+	link_free(world);
+	surround_fini(world);
+	free(world);
+	return hash;
+}
+
+/* Many seeds, each twice: the same seed gives the same trace. */
+static int
+simulate_many(uint64_t first, uint64_t count)
+{
+	uint64_t failures = 0, hash;
+
+	for (uint64_t seed = first; seed < first + count; seed++) {
+		hash = simulate(seed, false);
+		if (hash == 0) {
+			failures++;
+		} else if (seed % 10 == 0 && hash != simulate(seed, false)) {
+			printf("seed %llu: two runs differ\n",
+			    (unsigned long long)seed);
+			failures++;
+		}
+	}
+	printf("%llu seeds, %llu failed\n", (unsigned long long)count,
+	    (unsigned long long)failures);
+	return failures > 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+		return simulate_many(1, strtoull(argv[2], NULL, 10));
+	if (argc == 4 && strcmp(argv[1], "--seeds") == 0)
+		return simulate_many(strtoull(argv[3], NULL, 10),
+		    strtoull(argv[2], NULL, 10));
+	if (argc == 2)
+		return simulate(strtoull(argv[1], NULL, 10), true) == 0;
+	return simulate_many(1, 200);
+}
