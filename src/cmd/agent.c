@@ -142,6 +142,8 @@ greet(struct connection *connection)
 	/* the keys of who asks: a login of another terminal has another one */
 	if (ssh_agent != NULL)
 		setenv("SSH_AUTH_SOCK", ssh_agent, 1);
+	else
+		unsetenv("SSH_AUTH_SOCK");
 	connection->greeted = 1;
 	message_begin(&agent->out, AGENT_HELLO);
 	message_put_number(&agent->out, FIELD_VERSION, AGENT_PROTOCOL);
@@ -382,6 +384,11 @@ agent_run(const struct agent_options *options)
 	agent->stays = agent->is_private = 0;
 	while (agent->connections != NULL)
 		connection_close(agent->connections);
+	sessions_close(agent);
 	sj_endpoint_close(agent->endpoint);
+	if (agent->signals.fd >= 0)
+		close(agent->signals.fd);
+	loop_close(agent->loop);
+	free(agent);
 	return result == 0 ? 0 : 1;
 }

@@ -91,6 +91,8 @@ void session_answer(struct connection *connection);
 void session_list(struct connection *connection, uint64_t number);
 void session_logout(struct connection *connection, uint64_t number);
 void session_logout_all(struct agent *agent);
+/* Lets go of them; the logins live on. */
+void sessions_close(struct agent *agent);
 void stream_open(struct connection *connection);
 void stream_reset(struct connection *connection);
 void session_on_event(void *agent, const struct sj_event *event);

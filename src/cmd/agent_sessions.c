@@ -279,6 +279,13 @@ session_free(struct session *session)
 	agent_check_idle(agent);
 }
 
+void
+sessions_close(struct agent *agent)
+{
+	while (agent->sessions != NULL)
+		session_free(agent->sessions);
+}
+
 static int
 add_waiter(struct session *session, struct connection *connection,
     uint64_t number, int for_end)
