@@ -549,6 +549,26 @@ on_started(struct session *session, const struct sj_event *event)
 	}
 }
 
+/* Logged out is who the server knows no more; else that has to be said. */
+static void
+send_logged_out(const struct waiter *waiter, int error, const char *text)
+{
+	struct message *out = &waiter->connection->agent->out;
+
+	if (text != NULL && strstr(text, "did not answer") != NULL) {
+		agent_fail(waiter->connection, waiter->number,
+		    SJ_ERR_UNREACHABLE, text);
+		return;
+	}
+	if (sj_error_class(error) != SJ_CLASS_SESSION) {
+		agent_fail(waiter->connection, waiter->number, error, text);
+		return;
+	}
+	message_begin(out, AGENT_OK);
+	message_put_number(out, FIELD_NUMBER, waiter->number);
+	agent_send(waiter->connection);
+}
+
 static void
 on_ended(struct session *session, const struct sj_event *event)
 {
@@ -562,10 +582,7 @@ on_ended(struct session *session, const struct sj_event *event)
 		free(waiter);
 	}
 	while ((waiter = next_waiter(session, 1)) != NULL) {
-		message_begin(&session->agent->out, AGENT_OK);
-		message_put_number(&session->agent->out, FIELD_NUMBER,
-		    waiter->number);
-		agent_send(waiter->connection);
+		send_logged_out(waiter, error, event->text);
 		free(waiter);
 	}
 	for (stream = session->streams; stream != NULL; stream = next) {

@@ -179,8 +179,12 @@ on_closed(void *user, struct sj_time now, int error, const char *text)
 	session->now = now;
 	if (session->state == SESSION_OVER)
 		return;
-	sj__session_end(session, session->state == SESSION_ENDING ?
-	    session->error : error, text);
+	if (session->state == SESSION_ENDING) {
+		error = session->error;
+		if (!session->is_server)
+			text = "logged out here; the server did not answer";
+	}
+	sj__session_end(session, error, text);
 }
 
 const struct sj__channel_user sj__session_channel_user = {

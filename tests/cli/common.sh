@@ -29,7 +29,7 @@ fail() {
 expect() {
 	local code want=$1
 	shift
-	timeout 20 "$@" >out 2>err
+	timeout 60 "$@" >out 2>err
 	code=$?
 	[ "$code" = "$want" ] || {
 		cat out err >&2

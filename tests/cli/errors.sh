@@ -101,4 +101,15 @@ if [ -n "$AGENT" ]; then
 	says open.err "the agent has ended"
 	expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
 fi
+
+# a logout that the server has not heard of is not called one
+expect 0 "$SOJOURN" logout --all
+expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
+kill -KILL "$SERVER_PID"
+wait "$SERVER_PID" 2>/dev/null
+SERVER_PID=
+expect 255 timeout 60 "$SOJOURN" logout "$TARGET"
+says err "sojourn: network: logged out here; the server did not answer"
+expect 0 "$SOJOURN" list
+[ ! -s out ] || fail "still listed"
 echo ok
