@@ -378,8 +378,11 @@ sj__endpoint_acquire_path(struct sj_endpoint *endpoint,
 void
 sj__endpoint_release_path(struct sj_endpoint *endpoint, struct sj__path *path)
 {
-	if (--path->references > 0)
+	if (--path->references > 0) {
+		/* What the one that left had in flight is free now. */
+		sj__endpoint_wake_blocked(path);
 		return;
+	}
 	list_remove(&path->all);
 	endpoint->path_count--;
 	sj__memory_free(&endpoint->memory, path, sizeof *path);

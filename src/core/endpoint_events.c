@@ -149,7 +149,9 @@ next_stream_event(struct sj_endpoint *endpoint, struct sj_event *event)
 		break;
 	case STREAM_EV_RESET:
 		event->type = SJ_EV_RESET;
-		event->error = stream->error != 0 ? stream->error : SJ_ERR_RESET;
+		event->error = stream->error != 0 ? stream->error :
+		    stream->reset_code == SJ_RESET_SERVICE ? SJ_ERR_SERVICE :
+		    SJ_ERR_RESET;
 		event->code = stream->reset_code;
 		event->text = sj_strerror(event->error);
 		break;

@@ -102,6 +102,7 @@ bool sj__endpoint_take_request(struct sj_endpoint *endpoint, uint64_t number,
 int sj__endpoint_reserve_timers(struct sj_endpoint *endpoint);
 void sj__endpoint_release_timer(struct sj_endpoint *endpoint,
     struct sj__timer *timer);
+void sj__endpoint_wake_blocked(struct sj__path *path);
 bool sj__endpoint_retire_channel(struct sj__channel *channel);
 
 #endif

@@ -35,8 +35,8 @@ sj__endpoint_update_channel(struct sj__channel *channel)
 }
 
 /* The window of a path may have opened: whoever waits for it looks again. */
-static void
-wake_blocked(struct sj__path *path)
+void
+sj__endpoint_wake_blocked(struct sj__path *path)
 {
 	struct list waiting;
 	struct sj__channel *channel;
@@ -168,7 +168,7 @@ settle(struct sj__channel *channel)
 	if (!sj__endpoint_retire_channel(channel))
 		sj__endpoint_update_channel(channel);
 	if (is_shared)
-		wake_blocked(path);
+		sj__endpoint_wake_blocked(path);
 }
 
 static void

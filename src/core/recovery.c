@@ -398,6 +398,7 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 	if (recovery->eliciting_in_flight == 0)
 		return 0;
 	recovery->probe_count++;
+	recovery->last_eliciting_ns = now_ns;   /* the next one counts from here */
 	/* What the oldest packet carried goes into the probes: it is reported
 	 * as lost, its bytes stay in flight until the verdict. */
 	for (uint64_t i = recovery->base; i < recovery->next; i++) {

@@ -321,6 +321,7 @@ sj__receive_peek(const struct sj__receive *receive, const uint8_t **bytes,
 	size_t run = 0;
 
 	*at_end = receive->has_final && !receive->reset &&
+	    !receive->stop_wanted &&
 	    receive->ring.base == receive->final_size;
 	*bytes = NULL;
 	if (readable == 0)

@@ -220,7 +220,8 @@ on_client_event(struct world *world, const struct sj_event *event)
 	case SJ_EV_RESET:
 		if (stream == NULL)
 			break;
-		if (stream->is_unknown && event->error != SJ_ERR_SERVICE)
+		if (stream->is_unknown && stream->parent == NULL &&
+		    event->error != SJ_ERR_SERVICE)
 			fail(world, "an unknown service was not named so");
 		stream->is_reset = true;
 		end_stream(stream);
