@@ -18,9 +18,9 @@
 
 #include "cmd/command.h"
 #include "cmd/key_text.h"
-#include "tool/copy_wire.h"
 #include "tool/die.h"
 #include "tool/json.h"
+#include "tool/printable.h"
 
 #define FILE_MAX 65536
 #define PATH_ROOM 4096
@@ -55,7 +55,7 @@ print_key(const struct common *common, const char *path, const char *type,
 		json_end(&json);
 	} else {
 		printf("%s  %s  %s\n", fingerprint, type,
-		    copy_printable(path, name, sizeof(name)));
+		    printable(path, name, sizeof(name)));
 	}
 }
 

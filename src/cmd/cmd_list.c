@@ -15,9 +15,9 @@
 #include "cmd/command.h"
 #include "cmd/sessions.h"
 #include "cmd/show.h"
-#include "tool/copy_wire.h"
 #include "tool/die.h"
 #include "tool/json.h"
+#include "tool/printable.h"
 
 #define SESSIONS_MAX 256
 
@@ -60,8 +60,8 @@ print_session(struct listing *listing, const struct client_session *session)
 	print_header(listing);
 	printf("%-16s  %-28s  %-16s  %-16s  %5s  %-16s  %-8s  %u\n",
 	    session->id,
-	    copy_printable(session->target, target, sizeof(target)),
-	    copy_printable(session->from, from, sizeof(from)),
+	    printable(session->target, target, sizeof(target)),
+	    printable(session->from, from, sizeof(from)),
 	    show_time(session->since_unix_s, since, sizeof(since)),
 	    show_age(session->since_used_s, used, sizeof(used)),
 	    show_time(session->expires_unix_s, expires, sizeof(expires)),
@@ -115,9 +115,9 @@ print_line(void *data, const char *line)
 		printf("%-16s  %-16s  %-24s  %-16s  %-16s\n", "ID", "USER",
 		    "FROM", "SINCE", "EXPIRES");
 	printf("%-16s  %-16s  %-24s  %-16s  %-16s%s\n",
-	    copy_printable(id, text, sizeof(text)),
-	    copy_printable(user, printable_user, sizeof(printable_user)),
-	    copy_printable(from, printable_from, sizeof(printable_from)),
+	    printable(id, text, sizeof(text)),
+	    printable(user, printable_user, sizeof(printable_user)),
+	    printable(from, printable_from, sizeof(printable_from)),
 	    show_time(since, since_text, sizeof(since_text)),
 	    show_time(expires, expires_text, sizeof(expires_text)),
 	    strcmp(id, listing->at->id) == 0 ? "  this one" : "");

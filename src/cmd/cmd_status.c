@@ -9,9 +9,9 @@
 #include "cmd/client.h"
 #include "cmd/command.h"
 #include "cmd/show.h"
-#include "tool/copy_wire.h"
 #include "tool/die.h"
 #include "tool/json.h"
+#include "tool/printable.h"
 
 static void
 print_json(const struct client_session *session)
@@ -46,7 +46,7 @@ print_words(const struct client_session *session)
 	char error[CLIENT_TEXT_MAX];
 
 	printf("%s  %s\n", session->id[0] != '\0' ? session->id : "-",
-	    copy_printable(session->target, target, sizeof(target)));
+	    printable(session->target, target, sizeof(target)));
 	printf("  state       %s, over %s\n", show_state(session),
 	    stats->over_tcp ? "tcp" : "udp");
 	printf("  rtt         %.1f ms\n", (double)stats->rtt_ns / 1e6);
@@ -62,7 +62,7 @@ print_words(const struct client_session *session)
 	printf("  streams     %u\n", stats->streams);
 	printf("  moves       %u\n", stats->moves);
 	printf("  last error  %s\n", session->last_error[0] != '\0' ?
-	    copy_printable(session->last_error, error, sizeof(error)) :
+	    printable(session->last_error, error, sizeof(error)) :
 	    "none");
 }
 

@@ -28,8 +28,10 @@ const struct command commands[] = {
 	    "TARGET SERVICE " LOGIN_WORDS_USAGE,
 	    LOGIN_WORDS_HELP
 	    "  --json        the result goes to stderr: stdout is the stream's\n" },
+#ifdef HAVE_COPY
 	{ "copy", cmd_copy, "copies files and trees, as scp does",
 	    copy_usage, copy_help },
+#endif
 	{ "status", cmd_status, "shows how the connections of logins are",
 	    "[TARGET|ID]", "" },
 	{ "key", cmd_key, "shows or makes keys",
@@ -44,8 +46,10 @@ const struct command commands[] = {
 	    "  without options: whether it runs\n"
 	    "  --stop        ends it; its logins live on at the servers\n"
 	    "  --run         runs it in the foreground, until --stop or a signal\n" },
+#ifdef HAVE_SERVE
 	{ "serve", cmd_serve, "serves this account",
 	    serve_usage, serve_help },
+#endif
 	{ "version", cmd_version, "the version", "", "" },
 	{ "help", cmd_help, "tells about the verbs", "[VERB]", "" },
 	{ .name = NULL }

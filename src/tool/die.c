@@ -10,21 +10,14 @@
 #include <sojourn.h>
 
 #include "tool/die.h"
+#include "tool/printable.h"
 
-/* Peers have a say in what is printed: nothing may drive the terminal. */
 static void
 print_line(const char *text)
 {
-	const unsigned char *at;
+	char line[4 * 2048];
 
-	for (at = (const unsigned char *)text; *at != 0; at++) {
-		if (*at < 0x20 || *at == 0x7f ||
-		    (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
-			fprintf(stderr, "\\x%02x", *at);
-		else
-			fputc(*at, stderr);
-	}
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", printable(text, line, sizeof(line)));
 }
 
 static void

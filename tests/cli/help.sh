@@ -8,8 +8,11 @@ cp out all
 [ ! -s err ] || fail "words on stderr"
 expect 0 "$SOJOURN" --help
 cmp out all || fail "--help differs from help"
-for verb in login logout list open copy status key agent serve version help
-do
+VERBS=$(sed -n 's/^  \([a-z]*\) .*/\1/p' all)
+for verb in login logout list open status key agent version help; do
+	case " "$VERBS" " in *"$verb"*) ;; *) fail "no $verb" ;; esac
+done
+for verb in $VERBS; do
 	says all "  $verb "
 	expect 0 "$SOJOURN" $verb --help
 	says out "usage: sojourn $verb"

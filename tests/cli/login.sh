@@ -55,7 +55,18 @@ says err "code 77"
 timeout 20 "$SOJOURN" open "$TARGET" source </dev/null 2>err | head -c 10 >/dev/null
 
 # a command that dies takes its streams with it, not the login
-sleep 30 | timeout -s KILL 1 "$SOJOURN" open "$TARGET" echo >/dev/null 2>&1
+mkfifo held
+exec 9<>held
+"$SOJOURN" open "$TARGET" echo <held >/dev/null 2>&1 9>&- &
+OPEN=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	"$SOJOURN" status --json "$TARGET" | grep -q '"streams":1' && break
+	sleep 0.1
+done
+kill -KILL $OPEN
+wait $OPEN 2>/dev/null
+sleep 0.2
+exec 9>&-
 expect 0 "$SOJOURN" status --json "$TARGET"
 says out '"streams":0'
 says out '"transport":"udp"'
