@@ -7,7 +7,7 @@
 #include "core/channel_internal.h"
 
 #define HELLO_FIRST_NS (500 * NS_PER_MS)
-#define HALF_OPEN_NS (10 * NS_PER_S)
+#define HALF_OPEN_NS (60 * NS_PER_S)
 #define CHALLENGE_TRIES 4
 
 /* --- States ------------------------------------------------------------ */

@@ -225,7 +225,8 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 	SJ_TRY(sj__packet_seal(&channel->protection, number, out, length));
 	length += SHORT_OVERHEAD;
 	SJ_TRY(sj__recovery_commit(&channel->recovery, at->path, now.boot_ns,
-	    length, kind == PACKET_DATA || kind == PACKET_PROBE));
+	    length, kind == PACKET_DATA || kind == PACKET_PROBE,
+	    kind == PACKET_DATA));
 	channel->bytes_out += length;
 	channel->packets_out++;
 	return (ptrdiff_t)length;

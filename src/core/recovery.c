@@ -6,6 +6,10 @@
 #define RECORDS_MIN 128
 #define PERSISTENT_TIMEOUTS 3           /* RFC 9002 section 7.6.1 */
 #define PROBE_BACKOFF_MAX 10
+#define PROBE_INTERVAL_MAX_NS (8 * NS_PER_S)
+/* After so many probes without an answer, what is in flight is held to be gone:
+ * a dead peer must not hold the window of a path that others share. */
+#define PROBES_UNTIL_GONE 3
 
 void
 sj__recovery_init(struct sj__recovery *recovery, struct sj__memory *memory)
@@ -164,7 +168,7 @@ sj__recovery_cancel(struct sj__recovery *recovery)
 
 int
 sj__recovery_commit(struct sj__recovery *recovery, struct sj__path *path,
-    uint64_t now_ns, size_t bytes, bool is_eliciting)
+    uint64_t now_ns, size_t bytes, bool is_eliciting, bool is_counted)
 {
 	struct sj__sent_packet *packet = packet_at(recovery, recovery->next);
 
@@ -174,13 +178,15 @@ sj__recovery_commit(struct sj__recovery *recovery, struct sj__path *path,
 	packet->sent_ns = now_ns;
 	packet->bytes = (uint32_t)bytes;
 	packet->is_eliciting = is_eliciting;
-	packet->is_counted = is_eliciting;
+	packet->is_counted = is_counted;
 	packet->generation = recovery->generation;
 	recovery->next++;
-	if (is_eliciting) {
+	if (is_counted) {
 		sj__path_on_sent(path, now_ns, bytes);
 		packet->sent_total = path->sent_total;
 		packet->is_limited = 2 * path->in_flight >= path->window;
+	}
+	if (is_eliciting) {
 		recovery->eliciting_in_flight++;
 		recovery->last_eliciting_ns = now_ns;
 	}
@@ -374,13 +380,39 @@ sj__recovery_deadline_ns(const struct sj__recovery *recovery,
 {
 	unsigned backoff = recovery->probe_count < PROBE_BACKOFF_MAX ?
 	    recovery->probe_count : PROBE_BACKOFF_MAX;
+	uint64_t timeout_ns;
 
 	if (recovery->loss_ns != 0)
 		return recovery->loss_ns;
 	if (recovery->eliciting_in_flight == 0)
 		return NEVER_NS;
-	return recovery->last_eliciting_ns +
-	    (sj__recovery_probe_timeout_ns(recovery, path) << backoff);
+	timeout_ns = sj__recovery_probe_timeout_ns(recovery, path);
+	return recovery->last_eliciting_ns + max_u64(timeout_ns,
+	    min_u64(timeout_ns << backoff, PROBE_INTERVAL_MAX_NS));
+}
+
+/* Everything in flight is lost. */
+static void
+give_up_flight(struct sj__recovery *recovery, struct sj__path *path,
+    sj__settled *settled, void *user)
+{
+	struct sj__sent_packet *packet;
+	uint64_t gone = 0;
+
+	for (uint64_t i = recovery->base; i < recovery->next; i++) {
+		packet = packet_at(recovery, i);
+		if (packet->state != SENT_IN_FLIGHT)
+			continue;
+		if (packet->is_counted &&
+		    packet->generation == recovery->generation)
+			gone += packet->bytes;
+		recovery->lost_count += packet->is_eliciting;
+		settle_counts(recovery, packet);
+		report(recovery, packet, false, settled, user);
+	}
+	sj__path_on_gone(path, gone);
+	sj__path_on_persistent(path);
+	advance_base(recovery);
 }
 
 unsigned
@@ -399,6 +431,10 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 		return 0;
 	recovery->probe_count++;
 	recovery->last_eliciting_ns = now_ns;   /* the next one counts from here */
+	if (recovery->probe_count >= PROBES_UNTIL_GONE) {
+		give_up_flight(recovery, path, settled, user);
+		return 2;
+	}
 	/* What the oldest packet carried goes into the probes: it is reported
 	 * as lost, its bytes stay in flight until the verdict. */
 	for (uint64_t i = recovery->base; i < recovery->next; i++) {

@@ -105,9 +105,11 @@ void sj__recovery_append(struct sj__recovery *recovery,
 /* The packet has as many records as one may have. */
 bool sj__recovery_is_full(const struct sj__recovery *recovery);
 void sj__recovery_cancel(struct sj__recovery *recovery);
-/* is_eliciting packets count against the window of the path. */
+/* Only counted packets take from the window of the path: all that ask for an
+ * acknowledgement but probes, as those of a dead peer would stop the others on
+ * the path. */
 int sj__recovery_commit(struct sj__recovery *recovery, struct sj__path *path,
-    uint64_t now_ns, size_t bytes, bool is_eliciting);
+    uint64_t now_ns, size_t bytes, bool is_eliciting, bool is_counted);
 
 /* An acknowledgement: begin, each range (both ends included), end. */
 int sj__recovery_ack_begin(struct sj__recovery *recovery,

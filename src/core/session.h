@@ -28,7 +28,7 @@
 #define SEND_BUFFER_MIN (UINT64_C(128) << 10)
 #define SEND_BUFFER_MAX (UINT64_C(8) << 20)
 #define LOGIN_TRIES_MAX 6
-#define LOGIN_GRACE_NS (30 * NS_PER_S)  /* server: from the answer to a login */
+#define LOGIN_GRACE_NS (120 * NS_PER_S) /* server: from the answer to a login */
 #define LOGOUT_WAIT_NS (30 * NS_PER_S)   /* for the peer's word on a logout */
 
 enum session_state {
