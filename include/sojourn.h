@@ -174,6 +174,8 @@ struct sj_endpoint_options {
 	uint32_t datagram_max;       /* bytes of UDP payload; 0: 1452 */
 	void (*trace)(void *data, const char *line);
 	void *trace_data;
+	char *error;                 /* why sj_endpoint_open() failed goes here, naming file or address */
+	size_t error_size;
 };
 #define SJ_ENDPOINT_OPTIONS { .size = sizeof(struct sj_endpoint_options) }
 
@@ -272,7 +274,7 @@ SJ_API int sj_error_class(int err);
 SJ_API SJ_MUST_CHECK int sj_endpoint_open(struct sj_endpoint **endpoint,
     const struct sj_endpoint_options *options);
 /* What went wrong in the last call on this endpoint that failed, naming the
- * file or address; of a failed sj_endpoint_open() with NULL. Never NULL. */
+ * file or address. Never NULL. */
 SJ_API const char *sj_endpoint_error(const struct sj_endpoint *endpoint);
 /* At once, with all its handles; logins live on. NULL is fine. */
 SJ_API void sj_endpoint_close(struct sj_endpoint *endpoint);

@@ -25,8 +25,6 @@
 #define ROUNDS_MAX 16                   /* of receiving before we look up */
 #define NS_PER_S_ UINT64_C(1000000000)
 
-static _Thread_local char open_error[512];
-
 /* --- Watching descriptors ---------------------------------------------- */
 
 int
@@ -207,7 +205,7 @@ check_store(struct sj_store *store, char *error, size_t size)
 
 static int
 open_with_driver(struct sj_endpoint **endpoint,
-    const struct sj_endpoint_options *options)
+    const struct sj_endpoint_options *options, char *text, size_t size)
 {
 	struct sj_endpoint_options full = *options;
 	struct driver *driver;
@@ -216,20 +214,20 @@ open_with_driver(struct sj_endpoint **endpoint,
 	int error = 0;
 
 	if (has_key && options->host_key_file == NULL) {
-		snprintf(open_error, sizeof open_error,
+		snprintf(text, size,
 		    "a server needs host_key_file or host_key");
 		return SJ_ERR_ARGUMENT;
 	}
-	driver = driver_new(options, open_error, sizeof open_error);
+	driver = driver_new(options, text, size);
 	if (driver == NULL)
 		return SJ_ERR_SOCKET;
 	choose_io(driver, options->io);
 	if (has_key)
 		error = host_key_load(options->host_key_file, &driver->io, key,
-		    open_error, sizeof open_error);
+		    text, size);
 	if (error == 0 && options->listen != NULL)
-		error = check_store(options->store, open_error,
-		    sizeof open_error);
+		error = check_store(options->store, text,
+		    size);
 	if (error == 0 && options->mechs == NULL && options->listen == NULL) {
 		driver->signer = signer_open(driver);
 		driver->mech = sj_mech_publickey(driver->signer);
@@ -241,7 +239,7 @@ open_with_driver(struct sj_endpoint **endpoint,
 		error = sj__endpoint_create(endpoint, &full, &driver->io,
 		    has_key ? key : NULL);
 		if (error < 0)
-			snprintf(open_error, sizeof open_error, "%s",
+			snprintf(text, size, "%s",
 			    sj_strerror(error));
 	} else if (options->store != NULL) {
 		options->store->operations->close(options->store);
@@ -262,9 +260,10 @@ sj_endpoint_open(struct sj_endpoint **endpoint,
     const struct sj_endpoint_options *options)
 {
 	struct sj_endpoint_options full = SJ_ENDPOINT_OPTIONS;
+	char text[512] = "";
 	size_t size;
+	int error;
 
-	open_error[0] = '\0';
 	if (endpoint == NULL)
 		return SJ_ERR_ARGUMENT;
 	*endpoint = NULL;
@@ -275,7 +274,10 @@ sj_endpoint_open(struct sj_endpoint **endpoint,
 	full.size = sizeof full;
 	if (full.io != NULL && full.io->none)
 		return sj__endpoint_create(endpoint, &full, full.io, NULL);
-	return open_with_driver(endpoint, &full);
+	error = open_with_driver(endpoint, &full, text, sizeof text);
+	if (full.error != NULL && full.error_size > 0)
+		snprintf(full.error, full.error_size, "%s", text);
+	return error;
 }
 
 void
@@ -297,7 +299,7 @@ sj_endpoint_close(struct sj_endpoint *endpoint)
 const char *
 sj_endpoint_error(const struct sj_endpoint *endpoint)
 {
-	return endpoint == NULL ? open_error : sj__endpoint_error(endpoint);
+	return endpoint == NULL ? "" : sj__endpoint_error(endpoint);
 }
 
 /* --- I/O --------------------------------------------------------------- */

@@ -155,6 +155,7 @@ int
 main(int argc, char **argv)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	char error[512];
 	struct sj_endpoint *endpoint;
 	struct sj_event event;
 
@@ -163,8 +164,10 @@ main(int argc, char **argv)
 	options.listen = "127.0.0.1:0";
 	options.host_key_file = argv[1];
 	options.authorized_keys = argv[2];
+	options.error = error;
+	options.error_size = sizeof error;
 	if (sj_endpoint_open(&endpoint, &options) != 0) {
-		fprintf(stderr, "testd: %s\n", sj_endpoint_error(NULL));
+		fprintf(stderr, "testd: %s\n", error);
 		return 1;
 	}
 	printf("%d %s\n", sj_endpoint_port(endpoint),
