@@ -105,7 +105,7 @@ tokens_now(const struct sj__path *path, uint64_t now_ns)
 
 	if (now_ns <= path->tokens_ns)
 		return path->tokens;
-	elapsed = min_u64(elapsed, NS_PER_S);
+	elapsed = min_u64(elapsed, 100 * NS_PER_S);     /* no overflow below */
 	more = sj__path_rate_bytes_s(path) / 1000 * (elapsed / 1000) / 1000;
 	if (path->tokens + (int64_t)more > burst)
 		return path->tokens > burst ? path->tokens : burst;
