@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+/* bench/common.c - see common.h */
+#include "common.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+void
+content_init(struct content *content)
+{
+	uint64_t x = 0x9e3779b97f4a7c15U;
+
+	for (size_t i = 0; i < PERIOD; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		content->table[i] = (uint8_t)(x >> 32);
+	}
+	content->offset = 0;
+}
+
+static void
+stamp(struct content *content, uint64_t block)
+{
+	memcpy(content->table + block * BLOCK % PERIOD, &block, sizeof block);
+}
+
+const uint8_t *
+content_next(struct content *content, size_t *length)
+{
+	size_t at = (size_t)(content->offset % PERIOD);
+	size_t n = WRITE_SIZE < PERIOD - at ? WRITE_SIZE : PERIOD - at;
+	uint64_t last = (content->offset + n - 1) / BLOCK;
+
+	for (uint64_t i = content->offset / BLOCK; i <= last; i++)
+		stamp(content, i);
+	*length = n;
+	return content->table + at;
+}
+
+void
+content_advance(struct content *content, size_t length)
+{
+	content->offset += length;
+}
+
+bool
+content_check(struct content *content, const uint8_t *bytes, size_t length)
+{
+	while (length > 0) {
+		uint64_t block = content->offset / BLOCK;
+		size_t at = (size_t)(content->offset % PERIOD);
+		size_t left = BLOCK - at % BLOCK;
+		size_t n = length < left ? length : left;
+
+		stamp(content, block);
+		if (memcmp(content->table + at, bytes, n) != 0)
+			return false;
+		content->offset += n;
+		bytes += n;
+		length -= n;
+	}
+	return true;
+}
+
+uint64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+void
+pin(unsigned core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	if (sched_setaffinity(0, sizeof set, &set) != 0)
+		die("cannot run on core %u: two cores are needed", core);
+}
+
+void
+die(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("bench: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+	exit(1);
+}
+
+void
+child_begin(unsigned core)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pin(core);
+}
+
+static double
+cpu_s(int who)
+{
+	struct rusage usage;
+
+	getrusage(who, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+void
+measure_add(struct measure *measure, uint64_t bytes)
+{
+	uint64_t now_ns = clock_ns();
+
+	if (measure->first_ns == 0) {
+		/* The first bytes start the clock and are not counted. */
+		measure->first_ns = now_ns;
+		measure->receiver_cpu_s = cpu_s(RUSAGE_SELF);
+	} else {
+		measure->bytes += bytes;
+	}
+	measure->last_ns = now_ns;
+}
+
+void
+report(const struct measure *measure, int child, uint64_t sent,
+    const char *more)
+{
+	double seconds = (double)(measure->last_ns - measure->first_ns) / 1e9;
+	double receiver_s = cpu_s(RUSAGE_SELF) - measure->receiver_cpu_s;
+	int status;
+
+	if (waitpid(child, &status, 0) != child || status != 0)
+		die("the sender failed");
+	if (measure->bytes == 0 || seconds <= 0)
+		die("nothing came");
+	printf("{\"value\":%.4f,\"bytes\":%" PRIu64 ",\"sent\":%" PRIu64
+	    ",\"seconds\":%.4f,\"cpu_s_per_gb\":%.3f%s}\n",
+	    (double)measure->bytes / seconds / 1e9, measure->bytes, sent,
+	    seconds, (receiver_s + cpu_s(RUSAGE_CHILDREN)) /
+	    ((double)measure->bytes / 1e9), more);
+}
+
+void
+tell(int fd, uint64_t value)
+{
+	if (write(fd, &value, sizeof value) != sizeof value)
+		die("the other process has gone");
+}
+
+uint64_t
+hear(int fd)
+{
+	uint64_t value;
+
+	if (read(fd, &value, sizeof value) != sizeof value)
+		die("the other process has gone");
+	return value;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bench/common.h - what the bulk programs share
+ *
+ * Each program forks: the receiver runs on core 1, the sender on core 0. The
+ * sender writes WRITE_SIZE bytes at a time until the time is over; the
+ * receiver compares every byte and measures from the first to the last.
+ *
+ * The content: a table of PERIOD pseudo-random bytes, over and over, in which
+ * each BLOCK begins with its own number in the stream. A block is smaller
+ * than a packet's load: one that comes twice, late or never cannot pass. Both
+ * ends pay the same for it under every protocol: eight bytes a block stored
+ * here, one pass of memcmp there.
+ */
+#ifndef BENCH_COMMON_H
+#define BENCH_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WRITE_SIZE ((size_t)16384)
+#define DATAGRAM_SIZE 1452
+#define PERIOD ((size_t)65536)
+#define BLOCK ((size_t)1024)
+
+struct content {
+	uint8_t table[PERIOD];
+	uint64_t offset;             /* of the next byte */
+};
+
+struct measure {
+	uint64_t bytes;
+	uint64_t first_ns, last_ns;
+	double receiver_cpu_s;       /* between the first and the last byte */
+};
+
+void content_init(struct content *content);
+/* The next bytes to write, *length of them, at most WRITE_SIZE. */
+const uint8_t *content_next(struct content *content, size_t *length);
+/* So many of them are written. */
+void content_advance(struct content *content, size_t length);
+/* Whether these are the next bytes; advances. */
+bool content_check(struct content *content, const uint8_t *bytes,
+    size_t length);
+
+uint64_t clock_ns(void);
+void pin(unsigned core);
+/* Ends the program with a line on stderr. */
+_Noreturn void die(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* After fork, in the sender: dies with its parent. */
+void child_begin(unsigned core);
+/* In the receiver: first call at the first bytes, then for all. */
+void measure_add(struct measure *measure, uint64_t bytes);
+/* Waits for the sender; prints the result as JSON, `more` being further
+ * members. sent: what the sender says it wrote. */
+void report(const struct measure *measure, int child, uint64_t sent,
+    const char *more);
+/* One number through a pipe; dies when the other end has gone. */
+void tell(int fd, uint64_t value);
+uint64_t hear(int fd);
+
+#endif
