@@ -280,7 +280,8 @@ main(int argc, char **argv)
 	sj_endpoint_stats(endpoint, &stats);
 	snprintf(more, sizeof more, ",\"checked\":true,"
 	    "\"cipher\":\"AES-128-GCM\",\"provider\":\"%s\","
-	    "\"controller\":\"cubic\",\"write_size\":%zu,\"datagram\":%d,\"packets_in\":%llu,"
+	    "\"controller\":\"cubic\",\"write_size\":%zu,"
+	    "\"datagram\":%d,\"packets_in\":%llu,"
 	    "\"packets_out\":%llu,\"dropped\":%llu,\"version\":\"%s\"",
 	    provider(), WRITE_SIZE, DATAGRAM_SIZE,
 	    (unsigned long long)stats.packets_in,
