@@ -25,7 +25,7 @@
 #define WINDOW_SMALLEST 4096
 #define WINDOW_MAX (UINT64_C(16) << 20)
 #define BORROW_MAX (UINT64_C(64) << 10)
-#define SEND_BUFFER_MIN (UINT64_C(128) << 10)
+#define SEND_BUFFER_MIN (UINT64_C(256) << 10)
 #define SEND_BUFFER_MAX (UINT64_C(8) << 20)
 #define LOGIN_TRIES_MAX 6
 #define LOGIN_GRACE_NS (120 * NS_PER_S) /* server: from the answer to a login */

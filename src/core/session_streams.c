@@ -809,13 +809,15 @@ sj__streams_fill(struct sj_session *session, struct sj_time now,
 
 /* --- What became of it ------------------------------------------------- */
 
+/* Twice what is under way, and some: enough to keep the path busy, not so much
+ * that bytes grow cold before they are sent. */
 static uint64_t
 send_buffer_max(const struct sj_session *session)
 {
-	uint64_t window = session->channel == NULL ? 0 :
-	    sj__path_window_bytes(session->channel->current.path);
+	uint64_t in_flight = session->channel == NULL ? 0 :
+	    session->channel->current.path->in_flight;
 
-	return min_u64(max_u64(2 * window, SEND_BUFFER_MIN), SEND_BUFFER_MAX);
+	return min_u64(2 * in_flight + SEND_BUFFER_MIN, SEND_BUFFER_MAX);
 }
 
 uint64_t
