@@ -150,6 +150,8 @@ enter_seccomp(void)
 
 	if (filter == NULL)
 		return -1;
+	/* every thread, should there be another one */
+	failed |= seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	for (i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i],
 		    0);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * serve/net_internal.h - shared by the files of the net process
+ *
+ *   net.c        start, sandbox, loop, requests to the monitor
+ *   net_login.c  logins: asking the monitor, accepting, ending
+ *   bridge.c     a stream and a descriptor, joined
+ *   sessions.c   the built-in service "sojourn-sessions"
+ */
+#ifndef SOJOURN_SERVE_NET_INTERNAL_H
+#define SOJOURN_SERVE_NET_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sojourn.h>
+#include <sojourn_core.h>
+
+#include "serve/options.h"
+#include "serve/request.h"
+
+#define BRIDGES_PER_SESSION 1024
+#define BRIDGES_MAX 16384
+
+struct net;
+struct bridge;
+struct query;
+
+/* What an epoll registration points at. */
+struct watch {
+	void (*call)(struct watch *watch, uint32_t events);
+	int fd;
+	uint32_t events;             /* registered; 0: not */
+};
+
+struct login {
+	struct login *next;
+	struct net *net;
+	struct sj_session *session;
+	uint64_t number;             /* towards the monitor */
+	int granted, started;
+	size_t bridge_count;
+	struct bridge *bridges;
+	size_t credential_length;
+	uint8_t *credential;
+	char id[17];
+};
+
+struct outgoing {
+	struct outgoing *next;
+	size_t length;
+	union request request;
+};
+
+struct net {
+	const struct serve_options *options;
+	struct sj_endpoint *endpoint;
+	struct sj_host_key host_key;
+	int epoll, requests_fd;
+	int over;                    /* the loop ends */
+	uint64_t last_number;
+	size_t bridge_count;
+	struct login *logins;
+	struct watch requests, driver;
+	struct outgoing *out, **out_end;
+	size_t out_count;
+	struct query *queries;       /* the first one is at work */
+	uint64_t recheck_at_ms;
+	struct bridge *dead;         /* freed when no event can name them */
+};
+
+enum bridge_kind { BRIDGE_PROCESS, BRIDGE_CHILD, BRIDGE_SESSIONS };
+
+struct bridge {
+	struct watch watch;          /* first: the descriptor */
+	struct watch children;       /* of "files": where children are handed over */
+	struct bridge *next;         /* of the login, or of the dead */
+	struct bridge *parent;       /* CHILD: cleared when it goes */
+	struct bridge *waiting_next; /* CHILD: not handed over yet */
+	struct bridge *waiting, **waiting_end;
+	struct login *login;
+	struct sj_stream *stream;
+	enum bridge_kind kind;
+	uint64_t number;             /* PROCESS: of the spawn request */
+	int pending;                 /* the monitor has not answered yet */
+	int fd_ended;                /* the process writes no more: finished */
+	int stream_ended;            /* the peer writes no more */
+	int deaf;                    /* the process reads no more */
+	int gone;
+	struct query *query;         /* SESSIONS */
+};
+
+/* net.c */
+void net_watch(struct net *net, struct watch *watch, uint32_t events);
+/* Queues a request to the monitor. 0, or SJ_ERR_LIMIT. */
+int net_request(struct net *net, const void *request, size_t length);
+uint64_t net_number(struct net *net);
+uint64_t net_now_ms(void);
+
+/* net_login.c */
+void net_on_login(struct net *net, const struct sj_event *event);
+void net_on_started(struct net *net, const struct sj_event *event);
+void net_on_ended(struct net *net, const struct sj_event *event);
+void net_on_login_answer(struct net *net, const struct answer *answer);
+/* Asks the monitor again about every login. */
+void net_recheck(struct net *net);
+
+/* bridge.c */
+void bridge_on_stream(struct net *net, const struct sj_event *event);
+void bridge_on_event(struct net *net, const struct sj_event *event);
+void bridge_on_spawned(struct net *net, const struct answer *answer,
+    const int *descriptors, size_t count);
+/* Lets go of the stream and the descriptor; broken: it did not end in order. */
+void bridge_close(struct bridge *bridge, int broken);
+/* Frees what bridge_close() left behind. */
+void bridges_sweep(struct net *net);
+
+/* sessions.c */
+int sessions_open(struct bridge *bridge);
+void sessions_on_event(struct bridge *bridge, const struct sj_event *event);
+/* SJ_EV_DONE: the query at work can go on. */
+void sessions_on_done(struct net *net, int error);
+void sessions_close(struct bridge *bridge);
+
+#endif
