@@ -101,12 +101,14 @@ static int64_t
 tokens_now(const struct sj__path *path, uint64_t now_ns)
 {
 	uint64_t elapsed = now_ns - path->tokens_ns, more;
+	uint64_t rate = sj__path_rate_bytes_s(path);
 	int64_t burst = (int64_t)burst_bytes(path);
 
 	if (now_ns <= path->tokens_ns)
 		return path->tokens;
-	elapsed = min_u64(elapsed, 100 * NS_PER_S);     /* no overflow below */
-	more = sj__path_rate_bytes_s(path) / 1000 * (elapsed / 1000) / 1000;
+	/* Bounded so that the product cannot overflow; a slow path needs long. */
+	elapsed = min_u64(elapsed, (rate < 1000000 ? 10000 : 10) * NS_PER_S);
+	more = rate * (elapsed / 1000) / 1000000;
 	if (path->tokens + (int64_t)more > burst)
 		return path->tokens > burst ? path->tokens : burst;
 	return path->tokens + (int64_t)more;
