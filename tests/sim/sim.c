@@ -2,6 +2,8 @@
 /* sim.c - the clock, the seeds, the main loop */
 #include "world.h"
 
+static uint64_t phases_seen;
+
 uint64_t
 draw(struct world *world, uint64_t below)
 {
@@ -61,6 +63,8 @@ draw_options(struct world *world)
 	faults->queue_bytes = 20000 + draw(world, 500000);
 	faults->mtu = 1452 + draw(world, 8000);
 	faults->answer_delay_ms = maybe(world, 300);
+	if (draw(world, 2) == 0)
+		faults->phase_packets = 1 + (unsigned)draw(world, 60);
 	world->client_count = 1 + (unsigned)draw(world, CLIENTS_MAX);
 	world->faults = *faults;
 }
@@ -86,6 +90,20 @@ next_ns(const struct world *world)
 	return min_u64(next, world->now.boot_ns + 50 * NS_PER_MS);
 }
 
+/* Key phases that change all the time, by the limit that is a setting. */
+static void
+shorten_phases(struct world *world, struct sj_endpoint *endpoint)
+{
+	struct sj__channel *channel;
+
+	for (struct list *at = endpoint->channels.next;
+	    at != &endpoint->channels; at = at->next) {
+		channel = container_of(at, struct sj__channel, all);
+		channel->protection.soft_limit = world->drawn.phase_packets;
+		world->phases += channel->protection.send_phase;
+	}
+}
+
 static void
 run(struct world *world)
 {
@@ -96,6 +114,11 @@ run(struct world *world)
 		world->steps++;
 		link_deliver(world);
 		answers_give(world);
+		if (world->drawn.phase_packets > 0) {
+			shorten_phases(world, world->server);
+			for (unsigned i = 0; i < world->client_count; i++)
+				shorten_phases(world, world->clients[i].endpoint);
+		}
 		idle = actors_run(world) ? 0 : idle + 1;
 		if (idle == 0 && world->steps % 64 != 0)
 			continue;
@@ -153,6 +176,7 @@ simulate(uint64_t seed, bool verbose)
 		    (unsigned long long)world->bytes,
 		    (unsigned long long)hash);
 	}
+	phases_seen += world->phases;
 	link_free(world);
 	surround_fini(world);
 	free(world);
@@ -177,6 +201,10 @@ simulate_many(uint64_t first, uint64_t count)
 	}
 	printf("%llu seeds, %llu failed\n", (unsigned long long)count,
 	    (unsigned long long)failures);
+	if (count >= 100 && phases_seen == 0) {
+		printf("no key phase ever changed\n");
+		return 1;
+	}
 	return failures > 0;
 }
 

@@ -33,6 +33,7 @@ struct faults {
 	unsigned loss, burst, duplicate, corrupt, reorder;      /* per 10,000 */
 	uint64_t delay_ns, jitter_ns, rate_bytes_s;
 	size_t queue_bytes, mtu;
+	unsigned phase_packets;         /* a new key phase after so many; 0: late */
 	unsigned answer_delay_ms;       /* of signer, host key, store: at most */
 };
 
@@ -114,6 +115,7 @@ struct world {
 	unsigned answer_count;
 	uint64_t hash;                  /* of the trace */
 	uint64_t steps, datagrams, bytes;
+	uint64_t phases;                /* seen by anybody */
 	bool verbose;
 	const char *failure;
 	char failure_text[256];
