@@ -25,12 +25,19 @@ struct command {
 
 extern const struct command commands[];
 
+#define COMMAND_VALUES_MAX 64
+struct command_values {
+	size_t count;
+	const char *list[COMMAND_VALUES_MAX];
+};
+
 /* One option of a verb. Long ones as "key", with "-i" as short = 'i'. */
 struct command_option {
 	const char *name;            /* NULL ends the list; "" : short only */
 	char letter;                 /* 0: none */
 	int takes_value;
 	const char **value;          /* takes_value: the last one given */
+	struct command_values *values; /* takes_value, instead: all of them */
 	int *flag;                   /* else: counted */
 };
 

@@ -84,7 +84,12 @@ take(struct parser *parser, const struct command_option *option,
 		value = parser->argv[++parser->at];
 	if (value == NULL)
 		misuse(parser->command, word, "needs a value");
-	*option->value = value;
+	if (option->values == NULL)
+		*option->value = value;
+	else if (option->values->count < COMMAND_VALUES_MAX)
+		option->values->list[option->values->count++] = value;
+	else
+		misuse(parser->command, word, "is given too often");
 }
 
 static void

@@ -46,10 +46,8 @@ const struct command commands[] = {
 	    "  without options: whether it runs\n"
 	    "  --stop        ends it; its logins live on at the servers\n"
 	    "  --run         runs it in the foreground, until --stop or a signal\n" },
-#ifdef HAVE_SERVE
 	{ "serve", cmd_serve, "serves this account",
 	    serve_usage, serve_help },
-#endif
 	{ "version", cmd_version, "the version", "", "" },
 	{ "help", cmd_help, "tells about the verbs", "[VERB]", "" },
 	{ .name = NULL }

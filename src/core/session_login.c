@@ -332,6 +332,9 @@ on_judged(struct sj_session *session, const struct sj_answer *answer)
 	}
 	memcpy(session->credential, end + 1, raw);
 	session->identity.proof_unix_s = session->now.unix_s;
+	/* who decides, and logs it, already has a name for it */
+	sj__endpoint_random(session->endpoint, session->identity.id,
+	    SESSION_ID_SIZE);
 	sj__session_event(session, SESSION_EV_LOGIN);
 }
 
@@ -385,8 +388,6 @@ sj__login_decide(struct sj_session *session, struct sj_time now,
 	    &session->lifetime_s);
 	session->identity.login_unix_s = now.unix_s;
 	session->identity.expires_unix_s = now.unix_s + session->lifetime_s;
-	sj__endpoint_random(session->endpoint, session->identity.id,
-	    SESSION_ID_SIZE);
 	error = store_login(session);
 	if (error < 0)
 		refuse(session, SJ_ERR_REFUSED);

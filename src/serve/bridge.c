@@ -13,7 +13,6 @@
  * "files" gets every child of its control stream as a descriptor of its own
  * over a second socket; children wait in line while that is full.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -107,7 +106,7 @@ bridge_close(struct bridge *bridge, int broken)
 		return;
 	bridge->gone = 1;
 	if (bridge->kind == BRIDGE_SESSIONS)
-		sessions_close(bridge);
+		query_close(bridge);
 	if (bridge->kind == BRIDGE_CHILD && bridge->parent != NULL)
 		unlink_waiting(bridge);
 	if (bridge->kind == BRIDGE_PROCESS) {
@@ -439,8 +438,10 @@ bridge_on_stream(struct net *net, const struct sj_event *event)
 		struct bridge *bridge = bridge_new(login, event->stream,
 		    BRIDGE_SESSIONS);
 
-		if (bridge == NULL || sessions_open(bridge) != 0)
+		if (bridge == NULL)
 			refuse(event->stream, SJ_RESET_LIMIT);
+		else if (query_open(bridge) != 0)
+			bridge_close(bridge, 1);
 		return;
 	}
 	if (info.parent == NULL &&
@@ -467,7 +468,7 @@ bridge_on_event(struct net *net, const struct sj_event *event)
 		return;
 	}
 	if (bridge->kind == BRIDGE_SESSIONS) {
-		sessions_on_event(bridge, event);
+		query_on_event(bridge, event);
 		return;
 	}
 	if (bridge->watch.fd < 0)

@@ -7,7 +7,6 @@
  * Nothing here opens a file (gmtime_r needs none), so the sandboxed process
  * may log too.
  */
-#define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -12,7 +12,6 @@
  * The store has a socket of its own, so that its traffic does not wait behind
  * logins and the other way round.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -228,10 +227,10 @@ on_login(struct monitor *monitor, const union request *request)
 	    !request_string_ok(login->peer, sizeof(login->peer)) ||
 	    login->credential_length > sizeof(login->credential))
 		return SJ_ERR_PROTOCOL;
-	if (!login->again && find_login(monitor, login->session) != NULL)
+	if (find_login(monitor, login->session) != NULL)
 		return SJ_ERR_PROTOCOL;
 	answer.error = judge(monitor, login, why, sizeof(why));
-	if (answer.error == 0 && find_login(monitor, login->session) == NULL)
+	if (answer.error == 0)
 		answer.error = add_login(monitor, login);
 	if (answer.error != 0) {
 		answer_text(&answer, why);

@@ -2,10 +2,10 @@
 /*
  * serve/net_internal.h - shared by the files of the net process
  *
- *   net.c        start, sandbox, loop, requests to the monitor
- *   net_login.c  logins: asking the monitor, accepting, ending
- *   bridge.c     a stream and a descriptor, joined
- *   sessions.c   the built-in service "sojourn-sessions"
+ *   net.c               start, sandbox, loop, requests to the monitor
+ *   net_login.c         logins: asking the monitor, accepting, ending
+ *   bridge.c            a stream and a descriptor, joined
+ *   service_sessions.c  the built-in service "sojourn-sessions"
  */
 #ifndef SOJOURN_SERVE_NET_INTERNAL_H
 #define SOJOURN_SERVE_NET_INTERNAL_H
@@ -38,11 +38,9 @@ struct login {
 	struct net *net;
 	struct sj_session *session;
 	uint64_t number;             /* towards the monitor */
-	int granted, started;
+	int started;
 	size_t bridge_count;
 	struct bridge *bridges;
-	size_t credential_length;
-	uint8_t *credential;
 	char id[17];
 };
 
@@ -56,7 +54,7 @@ struct net {
 	const struct serve_options *options;
 	struct sj_endpoint *endpoint;
 	struct sj_host_key host_key;
-	int epoll, requests_fd;
+	int epoll;
 	int over;                    /* the loop ends */
 	uint64_t last_number;
 	size_t bridge_count;
@@ -65,7 +63,7 @@ struct net {
 	struct outgoing *out, **out_end;
 	size_t out_count;
 	struct query *queries;       /* the first one is at work */
-	uint64_t recheck_at_ms;
+	struct query **queries_end;
 	struct bridge *dead;         /* freed when no event can name them */
 };
 
@@ -92,18 +90,17 @@ struct bridge {
 
 /* net.c */
 void net_watch(struct net *net, struct watch *watch, uint32_t events);
-/* Queues a request to the monitor. 0, or SJ_ERR_LIMIT. */
+/* Queues a request to the monitor. 0, or SJ_ERR_LIMIT: too many wait; those
+ * that end something are always taken. */
 int net_request(struct net *net, const void *request, size_t length);
+/* A new one every time: names a login or a process towards the monitor. */
 uint64_t net_number(struct net *net);
-uint64_t net_now_ms(void);
 
 /* net_login.c */
 void net_on_login(struct net *net, const struct sj_event *event);
 void net_on_started(struct net *net, const struct sj_event *event);
 void net_on_ended(struct net *net, const struct sj_event *event);
 void net_on_login_answer(struct net *net, const struct answer *answer);
-/* Asks the monitor again about every login. */
-void net_recheck(struct net *net);
 
 /* bridge.c */
 void bridge_on_stream(struct net *net, const struct sj_event *event);
@@ -115,11 +112,13 @@ void bridge_close(struct bridge *bridge, int broken);
 /* Frees what bridge_close() left behind. */
 void bridges_sweep(struct net *net);
 
-/* sessions.c */
-int sessions_open(struct bridge *bridge);
-void sessions_on_event(struct bridge *bridge, const struct sj_event *event);
+/* service_sessions.c */
+/* 0, or SJ_ERR_MEMORY. */
+int query_open(struct bridge *bridge);
+void query_on_event(struct bridge *bridge, const struct sj_event *event);
 /* SJ_EV_DONE: the query at work can go on. */
-void sessions_on_done(struct net *net, int error);
-void sessions_close(struct bridge *bridge);
+void query_on_done(struct net *net, int error);
+/* Its bridge goes; a query at work ends by itself. */
+void query_close(struct bridge *bridge);
 
 #endif

@@ -7,7 +7,6 @@
  * never ignored: a server that forgets a restriction is worse than one that
  * does not start.
  */
-#define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>

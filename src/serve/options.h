@@ -27,7 +27,7 @@ struct serve_options {
 	char store[4096];
 	uint32_t idle_limit_s;       /* 0: the library's */
 	uint32_t lifetime_s;
-	int once, json, check, quiet, verbose;
+	int once, json, quiet, verbose;
 	struct serve_service services[SERVE_SERVICES_MAX];
 	size_t service_count;
 	char program[4096];          /* this program, to start "files" */

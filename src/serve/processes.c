@@ -5,7 +5,6 @@
  * What a service writes to its stderr becomes lines of the log, escaped and
  * under the log's rate, so that a service cannot forge the server's words.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

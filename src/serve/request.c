@@ -2,7 +2,6 @@
 /*
  * serve/request.c - packets with descriptors between the server's processes
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

@@ -55,8 +55,8 @@ struct request_dh {
 struct request_login {
 	struct request_head head;
 	uint64_t session;            /* net's number for it, never used twice */
-	uint32_t again;              /* 1: granted before; only the right is looked at */
 	uint32_t credential_length;
+	uint32_t zero;
 	uint8_t id[8];
 	char user[REQUEST_NAME_MAX];
 	char application[REQUEST_NAME_MAX];

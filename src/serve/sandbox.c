@@ -11,7 +11,6 @@
  *
  * mmap and mprotect are allowed without PROT_EXEC: no new code.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>

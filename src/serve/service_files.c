@@ -7,7 +7,6 @@
  * peer back. Children are taken only while few are open, entries are listed
  * only while the peer reads them, so memory stays bounded by what was asked.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>

@@ -5,7 +5,6 @@
  * The monitor has threads (the store's writer), so between fork and exec the
  * child only makes system calls; everything is put together before.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -6,7 +6,6 @@
  * busy no more is read from net, when net does not read no more is taken from
  * the store. Both have bounded queues of their own.
  */
-#define _GNU_SOURCE
 #include <string.h>
 #include <unistd.h>
 

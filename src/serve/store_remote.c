@@ -6,7 +6,6 @@
  * A full socket is a busy store. A monitor that is gone answers every request
  * at once with an error; net is about to end then.
  */
-#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

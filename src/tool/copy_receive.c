@@ -9,7 +9,6 @@
  *
  * Open directories are kept by name, as most files come from the same few.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

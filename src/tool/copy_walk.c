@@ -2,7 +2,6 @@
 /*
  * tool/copy_walk.c - depth first, with a stack of open directories
  */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,11 +1,41 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""map.py ROOT - the source map of ARCHITECTURE.md names every file, and every test is registered"""
+"""map.py ROOT [--write] - the source map of ARCHITECTURE.md names every file, and every test is registered
+
+--write makes the map anew from the first comment of each file, "FILE - what it is".
+"""
 import os
 import re
 import sys
 
+HEADING = "## Source map\n\n"
+FOLDERS = ("include", "src/core", "src/mech", "src/store", "src/io", "src/tool", "src/cmd", "src/serve")
+
+
+def description(path):
+    text = open(path).read()
+    name = re.escape(os.path.basename(path))
+    match = re.search(r"/?\* (?:[a-z]+/)?" + name + r" - (.*?)(?:\*/|\n \*\n|\n \*/)", text, re.S)
+    words = re.sub(r"\s*\n \*\s*", " ", match.group(1)).strip() if match else ""
+    return description(path[:-2] + ".h") if words.startswith("see ") and path.endswith(".c") else words
+
+
+def write(root):
+    blocks = []
+    for folder in FOLDERS:
+        names = sorted(name for name in os.listdir(os.path.join(root, folder)) if name.endswith((".c", ".h")))
+        blocks.append("\n".join(
+            f"    {(folder + '/' + name).replace('src/', '', 1):<32}"
+            f"{description(os.path.join(root, folder, name))[:90]}".rstrip() for name in names))
+    path = os.path.join(root, "ARCHITECTURE.md")
+    text = open(path).read()
+    with open(path, "w") as file:
+        file.write(text[:text.index(HEADING)] + HEADING + "\n\n".join(blocks) + "\n")
+
+
 root = sys.argv[1]
+if "--write" in sys.argv[2:]:
+    write(root)
 text = open(os.path.join(root, "ARCHITECTURE.md")).read()
 part = text[text.index("## Source map"):]
 named = set(re.findall(r"^    (\S+/\S+\.[ch])\b", part, re.M))
