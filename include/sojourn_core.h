@@ -139,7 +139,7 @@ struct sj_answer {
 	int error;                   /* 0: done */
 	const void *bytes;           /* what the request asks for */
 	size_t length;
-	const char *text;            /* why it failed */
+	const char *text;            /* why it failed; of a proof: what it was made with */
 };
 /* Answers a request. A number that is no longer open (its session is gone) is
  * ignored. */

@@ -13,6 +13,7 @@
  */
 #include "core/services.h"
 #include "core/session.h"
+#include "core/text.h"
 
 #define LIST_MAX (CONTROL_RECORD_MAX - 16)
 
@@ -143,6 +144,25 @@ sj__login_begin(struct sj_session *session, struct sj_time now)
 	    session->request, &facts);
 }
 
+/* What a refusal will be told with: every key that was tried. */
+static void
+note_proof(struct sj_session *session, const char *proof)
+{
+	struct text text = { session->text +
+	    (session->tries > 0 ? strlen(session->text) : 0),
+	    session->text + sizeof session->text - 1 };
+
+	if (session->tries > 0) {
+		text_add(&text, ", ");
+	} else {
+		text_add(&text, session->server_name);
+		text_add(&text, " refused ");
+		text_add(&text, session->user);
+		text_add(&text, " with ");
+	}
+	text_add(&text, proof != NULL ? proof : "its proof");
+}
+
 static void
 on_proposed(struct sj_session *session, const struct sj_answer *answer)
 {
@@ -151,9 +171,11 @@ on_proposed(struct sj_session *session, const struct sj_answer *answer)
 
 	if (answer->error < 0) {
 		sj__session_end(session, session->tries > 0 ? SJ_ERR_REFUSED :
-		    answer->error, session->tries > 0 ? NULL : answer->text);
+		    answer->error, session->tries > 0 ? session->text :
+		    answer->text);
 		return;
 	}
+	note_proof(session, answer->text);
 	control = sj__memory_allocate(session->memory, sizeof *control);
 	if (control == NULL) {
 		sj__session_end(session, SJ_ERR_MEMORY, NULL);
@@ -198,8 +220,11 @@ on_result(struct sj_session *session, struct span list)
 		return 0;
 	}
 	if (code != 0) {
-		sj__session_end(session, code == (uint64_t)-SJ_ERR_APPLICATION ?
-		    SJ_ERR_APPLICATION : SJ_ERR_REFUSED, NULL);
+		if (code == (uint64_t)-SJ_ERR_APPLICATION)
+			sj__session_end(session, SJ_ERR_APPLICATION, NULL);
+		else
+			sj__session_end(session, SJ_ERR_REFUSED,
+			    session->text);
 		return 0;
 	}
 	if (id.length != SESSION_ID_SIZE)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: ISC
+# Sourced by the end-to-end tests: the real server and the real command, each
+# with a home of its own, on loopback. SOJOURN names the program. As root the
+# test goes on as an unprivileged user in a network namespace of its own, with
+# copies of the programs: the tree may be in a place others cannot enter.
+set -u
+
+if [ "$(id -u)" = 0 ]; then
+	STAGE=$(mktemp -d)
+	trap 'rm -rf "$STAGE"' EXIT
+	HERE=$(cd "$(dirname "$0")" && pwd)
+	cp -r "$HERE" "$STAGE/e2e"
+	mkdir "$STAGE/bin"
+	cp "$SOJOURN" "$(dirname "$SOJOURN")"/*.so.? "$STAGE/bin"
+	"$SOJOURN" serve >"$STAGE/out" 2>&1 && exit 1
+	grep -q 'does not run as root' "$STAGE/out" || exit 1
+	chmod -R a+rX "$STAGE"
+	space=
+	unshare -n true 2>/dev/null && space='unshare -n'
+	$space sh -c '[ "$0" = none ] || ip link set lo up; exec "$@"' \
+	    "${space:-none}" setpriv --reuid 65534 --regid 65534 \
+	    --clear-groups env SOJOURN="$STAGE/bin/sojourn" \
+	    bash "$STAGE/e2e/$(basename "$0")" "$@"
+	exit $?
+fi
+
+WORK=$(mktemp -d)
+export HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" \
+    XDG_STATE_HOME="$WORK/state" LC_ALL=C TZ=UTC
+unset SSH_AUTH_SOCK XDG_CONFIG_HOME
+mkdir -m 700 "$HOME" "$HOME/.ssh" "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
+SERVER_PID=
+ME=$(id -un)
+cd "$WORK" || exit 1
+
+cleanup() {
+	"$SOJOURN" agent --stop
+	[ -z "$SERVER_PID" ] || kill "$SERVER_PID" 2>/dev/null
+	cd / && rm -rf "$WORK"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+
+fail() {
+	echo "FAILED: $*" >&2
+	[ ! -f "$WORK/server.log" ] || tail -n 30 "$WORK/server.log" >&2
+	exit 1
+}
+
+# expect CODE COMMAND...: runs it with a time limit; output in out and err.
+expect() {
+	local code want=$1
+	shift
+	timeout 60 "$@" >out 2>err
+	code=$?
+	[ "$code" = "$want" ] || {
+		cat out err >&2
+		fail "exit $code, not $want: $*"
+	}
+}
+
+says() {	# FILE TEXT
+	grep -qF -- "$2" "$1" || {
+		cat "$1" >&2
+		fail "$1 does not say: $2"
+	}
+}
+
+# Until a command succeeds, at most ten seconds.
+until_true() {
+	local i=0
+	until "$@"; do
+		i=$((i + 1))
+		[ $i -lt 100 ] || fail "never true: $*"
+		sleep 0.1
+	done
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+logged() { grep -qF -- "$1" "$WORK/server.log"; }
+
+new_key() {	# FILE
+	"$SOJOURN" key new -q "$1" >/dev/null || fail "key new"
+}
+
+# Starts the server with more options; sets PORT, SERVER_KEY, TARGET,
+# SERVER_PID, NET_PID.
+start_server() {
+	: >server.out
+	"$SOJOURN" serve --json -v --listen "127.0.0.1:${PORT:-0}" "$@" \
+	    >server.out 2>>server.log &
+	SERVER_PID=$!
+	until_true listening
+	PORT=$(sed 's/.*"port":\([0-9]*\).*/\1/' server.out)
+	SERVER_KEY=$(sed 's/.*"key":"\([^"]*\)".*/\1/' server.out)
+	NET_PID=$(sed -n 's/.* listening .* net=\([0-9]*\)$/\1/p' server.log |
+	    tail -n 1)
+	TARGET="127.0.0.1:$PORT"
+}
+
+listening() {
+	kill -0 "$SERVER_PID" 2>/dev/null || fail "the server does not start"
+	[ -s server.out ]
+}
+
+stop_server() {
+	kill "$SERVER_PID"
+	wait "$SERVER_PID"
+	code=$?
+	SERVER_PID=
+	[ "$code" = 0 ] || fail "the server ends with $code"
+}
