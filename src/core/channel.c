@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * channel.c - a channel's life: set up, paths and ids, deadlines, close
+ * channel.c - a channel's life: set up, deadlines, close
  *
- * channel_recv.c takes packets in, channel_send.c makes them.
+ * channel_recv.c takes packets in, channel_send.c makes them, channel_path.c
+ * knows where the peer is.
  */
 #include "core/channel_internal.h"
 
 #define HELLO_FIRST_NS (500 * NS_PER_MS)
 #define HALF_OPEN_NS (60 * NS_PER_S)
-#define CHALLENGE_TRIES 4
+#define PROBES_UNTIL_AWAY 3             /* unanswered: the user is told */
+#define PROBES_UNTIL_DEAD 10            /* [SJ-PA-8] about half a minute */
+#define QUIET_FIRST_NS NS_PER_S         /* client: something is expected, nothing comes */
+#define QUIET_MAX_NS (15 * NS_PER_S)    /* below the lifetime of most NAT bindings */
 
 /* --- States ------------------------------------------------------------ */
 
@@ -92,21 +96,6 @@ channel_new(struct sj_endpoint *endpoint, const struct sj_path *key,
 	return 0;
 }
 
-void
-sj__channel_drop_path(struct sj__channel *channel, struct channel_path *at)
-{
-	if (at->path == NULL)
-		return;
-	list_remove(&channel->blocked);
-	if (at == &channel->current)
-		sj__recovery_leave_path(&channel->recovery, at->path);
-	if (at->is_shared)
-		sj__endpoint_release_path(channel->endpoint, at->path);
-	else
-		sj__endpoint_free_private_path(channel->endpoint, at->path);
-	memset(at, 0, sizeof *at);
-}
-
 static void
 forget_keys(struct sj__channel *channel)
 {
@@ -117,16 +106,6 @@ forget_keys(struct sj__channel *channel)
 	channel->handshake = NULL;
 }
 
-static void
-forget_ids(struct sj__channel *channel)
-{
-	for (int i = 0; i < CHANNEL_IDS; i++)
-		if (channel->own_ids[i].is_valid)
-			sj__endpoint_remove_id(channel->endpoint,
-			    channel->own_ids[i].bytes);
-	memset(channel->own_ids, 0, sizeof channel->own_ids);
-}
-
 void
 sj__channel_free(struct sj__channel *channel)
 {
@@ -135,33 +114,13 @@ sj__channel_free(struct sj__channel *channel)
 	sj__endpoint_forget_requests(channel->endpoint, NULL, channel);
 	if (channel->adopted)
 		sj__endpoint_disown_channel(channel);
-	forget_ids(channel);
+	sj__channel_forget_ids(channel);
 	forget_keys(channel);
 	sj__channel_drop_path(channel, &channel->probed);
 	sj__channel_drop_path(channel, &channel->current);
 	sj__recovery_fini(&channel->recovery);
 	sj__wipe(channel, sizeof *channel);
 	sj__memory_free(memory, channel, sizeof *channel);
-}
-
-/* Gives the peer as many ids as it may keep; they go out as NEW_ID frames. The
- * first one travels in the parameters. */
-int
-sj__channel_fill_ids(struct sj__channel *channel)
-{
-	for (unsigned i = 0; i < CHANNEL_IDS; i++) {
-		struct channel_id *id = &channel->own_ids[i];
-
-		if (id->is_valid)
-			continue;
-		SJ_TRY(sj__endpoint_add_id(channel->endpoint, channel,
-		    id->bytes));
-		id->is_valid = true;
-		id->sequence = channel->own_sequence++;
-		if (id->sequence > 0)
-			channel->new_id_wanted |= 1u << i;
-	}
-	return 0;
 }
 
 /* --- Client ------------------------------------------------------------ */
@@ -253,8 +212,10 @@ sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
 	sj__channel_set_deadline(channel, DEADLINE_HELLO, NEVER_NS);
 	channel->hello_wanted = false;
 	channel->last_received_ns = now.boot_ns;
-	sj__path_on_rtt(channel->current.path,
-	    now.boot_ns - channel->hello_sent_ns, 0, now.boot_ns);
+	/* Which of several hellos was answered, nobody knows. */
+	if (channel->attempt == 1)
+		sj__path_on_rtt(channel->current.path,
+		    now.boot_ns - channel->hello_sent_ns, 0, now.boot_ns);
 	sj__channel_set_state(channel, CHANNEL_TRUST);
 	channel->user->on_server_key(channel->user_data, now);
 }
@@ -278,6 +239,7 @@ sj__channel_trust(struct sj__channel *channel, struct sj_time now)
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 		return;
 	}
+	channel->quiet_from_ns = now.boot_ns;
 	sj__channel_set_state(channel, CHANNEL_OPEN);
 	channel->user->on_open(channel->user_data, now);
 	sj__endpoint_update_channel(channel);
@@ -402,30 +364,6 @@ sj__channel_open_keys(struct sj__channel *channel)
 	return error;
 }
 
-/* A packet opened: whoever sent it has the keys, from where it came. */
-int
-sj__channel_share_path(struct sj__channel *channel, struct channel_path *at)
-{
-	struct sj__path *shared;
-	struct sj_path key = at->path->key;
-
-	at->is_validated = true;
-	if (at->is_shared)
-		return 0;
-	list_remove(&channel->blocked);
-	shared = sj__endpoint_acquire_path(channel->endpoint, &key);
-	if (shared == NULL)
-		return SJ_ERR_MEMORY;
-	if (at == &channel->current) {
-		sj__path_merge_rtt(shared, at->path);
-		sj__recovery_move_path(&channel->recovery, at->path, shared);
-	}
-	sj__endpoint_free_private_path(channel->endpoint, at->path);
-	at->path = shared;
-	at->is_shared = true;
-	return 0;
-}
-
 /* [SJ-PK-6] */
 uint64_t
 sj__channel_next_skip(struct sj__channel *channel)
@@ -518,6 +456,7 @@ sj__channel_stats(const struct sj__channel *channel,
 	stats->rate_bytes_s = sj__path_rate_bytes_s(path);
 	stats->cwnd_bytes = sj__path_window_bytes(path);
 	stats->mtu = path->mtu;
+	stats->moves = channel->moves;
 	stats->lost = sj__recovery_lost(&channel->recovery);
 }
 
@@ -540,27 +479,68 @@ on_hello_deadline(struct sj__channel *channel, struct sj_time now)
 }
 
 static void
-on_challenge_deadline(struct sj__channel *channel, struct sj_time now)
+on_recovery_deadline(struct sj__channel *channel, struct sj_time now)
 {
-	struct channel_path *probed = &channel->probed;
+	unsigned unanswered;
 
-	sj__channel_set_deadline(channel, DEADLINE_CHALLENGE, NEVER_NS);
-	if (probed->path == NULL)
-		return;
-	if (probed->challenges_sent >= CHALLENGE_TRIES) {
-		sj__channel_drop_path(channel, probed);
+	channel->probes_wanted += sj__recovery_on_timeout(&channel->recovery,
+	    channel->current.path, now.boot_ns, sj__channel_on_settled, channel);
+	unanswered = sj__recovery_probes(&channel->recovery);
+	/* Counted in probes and not in time: sleep is not silence. */
+	if (unanswered >= PROBES_UNTIL_DEAD) {
+		sj__channel_fail(channel, now, SJ_ERR_UNREACHABLE, NULL);
 		return;
 	}
-	probed->challenge_wanted = true;
-	(void)now;
+	if (unanswered >= PROBES_UNTIL_AWAY && !channel->is_away) {
+		channel->is_away = true;
+		channel->user->on_away(channel->user_data, now, true);
+	}
+	sj__channel_rearm(channel, now);
+}
+
+/* [SJ-PA-6] client: whoever expects something and hears nothing asks, so that a NAT that
+ * forgot learns the way again. An answer alone is no news: less and less
+ * often. */
+static void
+on_quiet_deadline(struct sj__channel *channel, struct sj_time now)
+{
+	channel->ping_wanted = true;
+	channel->quiet_count++;
+	channel->quiet_from_ns = now.boot_ns;
+	sj__channel_rearm(channel, now);
 }
 
 static void
-on_recovery_deadline(struct sj__channel *channel, struct sj_time now)
+on_challenge_deadline(struct sj__channel *channel, struct sj_time now)
 {
-	channel->probes_wanted += sj__recovery_on_timeout(&channel->recovery,
-	    channel->current.path, now.boot_ns, sj__channel_on_settled, channel);
-	sj__channel_rearm(channel, now);
+	(void)now;
+	sj__channel_on_challenge_deadline(channel);
+}
+
+static void
+arm_quiet(struct sj__channel *channel)
+{
+	uint64_t interval_ns = min_u64(QUIET_MAX_NS,
+	    QUIET_FIRST_NS << min_u64(channel->quiet_count, 8));
+
+	if (channel->is_server || channel->state != CHANNEL_OPEN ||
+	    !channel->user->expects(channel->user_data))
+		sj__channel_set_deadline(channel, DEADLINE_QUIET, NEVER_NS);
+	else
+		sj__channel_set_deadline(channel, DEADLINE_QUIET,
+		    channel->quiet_from_ns + interval_ns);
+}
+
+/* Deadlines of recovery and acknowledgement as they stand. */
+void
+sj__channel_rearm(struct sj__channel *channel, struct sj_time now)
+{
+	(void)now;
+	sj__channel_set_deadline(channel, DEADLINE_RECOVERY,
+	    sj__recovery_deadline_ns(&channel->recovery, channel->current.path));
+	sj__channel_set_deadline(channel, DEADLINE_ACK,
+	    sj__recovery_ack_deadline_ns(&channel->recovery));
+	arm_quiet(channel);
 }
 
 void
@@ -571,6 +551,7 @@ sj__channel_on_deadline(struct sj__channel *channel, struct sj_time now)
 		[DEADLINE_HELLO] = on_hello_deadline,
 		[DEADLINE_RECOVERY] = on_recovery_deadline,
 		[DEADLINE_CHALLENGE] = on_challenge_deadline,
+		[DEADLINE_QUIET] = on_quiet_deadline,
 	};
 
 	for (int i = 0; i < DEADLINES; i++) {

@@ -11,8 +11,8 @@
  * server   ASKED (a key operation is pending) -> ANSWERED -> OPEN -> CLOSED
  *
  * The server's channel is OPEN, and its address validated, with the first
- * packet that opens under the new keys. See channel_recv.c, channel_send.c,
- * handshake.c for the directions.
+ * packet that opens under the new keys. See channel_recv.c and channel_send.c for
+ * the directions, channel_path.c for where the peer is.
  */
 #ifndef SJ_CORE_CHANNEL_H
 #define SJ_CORE_CHANNEL_H
@@ -43,6 +43,7 @@ enum channel_deadline {
 	DEADLINE_CHALLENGE,             /* resend a path challenge, or give it up */
 	DEADLINE_PACE,                  /* the pace allows the next burst */
 	DEADLINE_KEYS,                  /* drop the keys of the previous phase */
+	DEADLINE_QUIET,                 /* client: nothing came, though something is expected */
 	DEADLINES
 };
 
@@ -62,6 +63,12 @@ struct sj__channel_user {
 	void (*on_server_key)(void *user, struct sj_time now);
 	/* The channel is open: keys, peer parameters and hash are there. */
 	void (*on_open)(void *user, struct sj_time now);
+	/* More of the peer is awaited: a stream is open, a word is owed. */
+	bool (*expects)(const void *user);
+	/* The peer is at another address. */
+	void (*on_moved)(void *user, struct sj_time now);
+	/* It does not answer; it does again. */
+	void (*on_away)(void *user, struct sj_time now, bool is_away);
 	/* It is over; error is an enum sj_err, text the peer's or ours. */
 	void (*on_closed)(void *user, struct sj_time now, int error,
 	    const char *text);
@@ -83,9 +90,11 @@ struct channel_path {
 	struct channel_id peer_id;      /* what we send to there */
 	uint8_t challenge[8];           /* ours, outstanding */
 	uint8_t response[8];            /* to the peer's */
-	uint8_t challenges_sent;
-	bool challenge_wanted, challenge_outstanding, response_wanted;
+	size_t response_size;           /* no larger than what asked for it */
 	uint64_t challenge_sent_ns;
+	unsigned challenges_sent;       /* since something came from there */
+	bool was_repeated;              /* the challenge: its answer says no time */
+	bool challenge_wanted, challenge_outstanding, response_wanted;
 };
 
 struct sj__channel {
@@ -102,6 +111,7 @@ struct sj__channel {
 	struct channel_id own_ids[CHANNEL_IDS];
 	struct channel_id peer_ids[CHANNEL_IDS]; /* not used on any path yet */
 	uint64_t own_sequence;                  /* of the next id we give */
+	uint64_t used_sequence;                 /* client: of the own id the server uses */
 	uint64_t largest_peer_sequence;
 	uint64_t peer_sequences_seen;           /* bit per sequence below that */
 	uint32_t retire_wanted;                 /* bit per slot of retire_sequences */
@@ -128,6 +138,10 @@ struct sj__channel {
 	uint64_t peer_datagram_max;
 	uint64_t peer_time_unix_s;
 	uint64_t last_received_ns;
+	uint64_t quiet_from_ns;                 /* the last news, or question for some */
+	unsigned quiet_count;                   /* questions since */
+	uint32_t moves;
+	bool is_away;
 	uint8_t hash[32];                       /* of the handshake */
 	uint8_t master[32];                     /* channel master secret */
 	uint8_t server_key[32];

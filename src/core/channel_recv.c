@@ -9,26 +9,6 @@
 
 /* --- Settled records --------------------------------------------------- */
 
-static void
-new_id_lost(struct sj__channel *channel, uint64_t sequence)
-{
-	for (unsigned i = 0; i < CHANNEL_IDS; i++)
-		if (channel->own_ids[i].is_valid &&
-		    channel->own_ids[i].sequence == sequence)
-			channel->new_id_wanted |= 1u << i;
-}
-
-static void
-retire_id(struct sj__channel *channel, uint64_t sequence)
-{
-	for (unsigned i = 0; i < CHANNEL_IDS; i++)
-		if (!(channel->retire_wanted & 1u << i)) {
-			channel->retire_wanted |= 1u << i;
-			channel->retire_sequences[i] = sequence;
-			return;
-		}
-}
-
 void
 sj__channel_on_settled(void *user, const struct sj__sent_record *record,
     bool delivered)
@@ -49,11 +29,11 @@ sj__channel_on_settled(void *user, const struct sj__sent_record *record,
 		break;
 	case RECORD_NEW_ID:
 		if (!delivered)
-			new_id_lost(channel, record->id);
+			sj__channel_new_id_lost(channel, record->id);
 		break;
 	case RECORD_RETIRE_ID:
 		if (!delivered)
-			retire_id(channel, record->id);
+			sj__channel_retire_id(channel, record->id);
 		break;
 	case RECORD_PARAMETERS:
 		if (delivered)
@@ -124,55 +104,6 @@ on_parameters(struct sj__channel *channel, const struct frame *frame)
 	return 0;
 }
 
-/* An id of the peer's for later use. A copy of one we have is ignored. */
-static int
-on_new_id(struct sj__channel *channel, const struct frame *frame)
-{
-	struct channel_id *free_slot = NULL;
-	uint64_t sequence = frame->u.new_id.sequence;
-
-	if (sequence <= channel->largest_peer_sequence &&
-	    (channel->peer_sequences_seen >> (channel->largest_peer_sequence -
-	    sequence > 63 ? 63 : channel->largest_peer_sequence - sequence) & 1))
-		return 0;
-	for (unsigned i = 0; i < CHANNEL_IDS; i++)
-		if (!channel->peer_ids[i].is_valid)
-			free_slot = &channel->peer_ids[i];
-	if (free_slot == NULL)
-		return SJ_ERR_PROTOCOL; /* more than were asked for */
-	if (sequence > channel->largest_peer_sequence) {
-		uint64_t by = sequence - channel->largest_peer_sequence;
-
-		channel->peer_sequences_seen = by > 63 ? 0 :
-		    channel->peer_sequences_seen << by;
-		channel->largest_peer_sequence = sequence;
-	}
-	channel->peer_sequences_seen |= UINT64_C(1) << min_u64(63,
-	    channel->largest_peer_sequence - sequence);
-	memcpy(free_slot->bytes, frame->u.new_id.id, ID_SIZE);
-	free_slot->sequence = sequence;
-	free_slot->is_valid = true;
-	return 0;
-}
-
-static int
-on_retire_id(struct sj__channel *channel, const struct frame *frame)
-{
-	uint64_t sequence = frame->u.retire_id.sequence;
-
-	if (sequence >= channel->own_sequence)
-		return SJ_ERR_PROTOCOL;
-	for (unsigned i = 0; i < CHANNEL_IDS; i++) {
-		struct channel_id *id = &channel->own_ids[i];
-
-		if (!id->is_valid || id->sequence != sequence)
-			continue;
-		sj__endpoint_remove_id(channel->endpoint, id->bytes);
-		id->is_valid = false;
-	}
-	return sj__channel_fill_ids(channel);
-}
-
 static void
 on_close(struct sj__channel *channel, struct sj_time now,
     const struct frame *frame)
@@ -197,92 +128,6 @@ on_close(struct sj__channel *channel, struct sj_time now,
 		    length > 0 ? words : NULL);
 }
 
-/* --- Paths ------------------------------------------------------------- */
-
-/* [SJ-PA-1] The peer, or somebody who repeats its packets, is elsewhere. */
-static struct channel_path *
-path_of(struct sj__channel *channel, const struct sj_path *key)
-{
-	if (memcmp(&channel->current.path->key, key, sizeof *key) == 0)
-		return &channel->current;
-	if (channel->probed.path != NULL &&
-	    memcmp(&channel->probed.path->key, key, sizeof *key) == 0)
-		return &channel->probed;
-	return NULL;
-}
-
-static struct channel_id *
-spare_peer_id(struct sj__channel *channel)
-{
-	struct channel_id *best = NULL;
-
-	for (unsigned i = 0; i < CHANNEL_IDS; i++) {
-		struct channel_id *id = &channel->peer_ids[i];
-
-		if (id->is_valid && (best == NULL ||
-		    id->sequence < best->sequence))
-			best = id;
-	}
-	return best;
-}
-
-static void
-probe_path(struct sj__channel *channel, const struct sj_path *key,
-    size_t length)
-{
-	struct channel_path *probed = &channel->probed;
-	struct channel_id *id = spare_peer_id(channel);
-
-	if (!channel->is_server || id == NULL) {
-		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_PATH);
-		return;
-	}
-	if (probed->path != NULL) {
-		retire_id(channel, probed->peer_id.sequence);
-		sj__channel_drop_path(channel, probed);
-	}
-	probed->path = sj__endpoint_private_path(channel->endpoint, key);
-	if (probed->path == NULL)
-		return;
-	probed->peer_id = *id;
-	id->is_valid = false;
-	probed->bytes_in = length;
-	probed->challenge_wanted = true;
-	sj__endpoint_random(channel->endpoint, probed->challenge,
-	    sizeof probed->challenge);
-}
-
-/* [SJ-PA-2] */
-static int
-move_to_probed(struct sj__channel *channel)
-{
-	struct channel_path old = channel->current;
-
-	list_remove(&channel->blocked);
-	sj__recovery_leave_path(&channel->recovery, old.path);
-	channel->current = channel->probed;
-	memset(&channel->probed, 0, sizeof channel->probed);
-	retire_id(channel, old.peer_id.sequence);
-	if (old.is_shared)
-		sj__endpoint_release_path(channel->endpoint, old.path);
-	else
-		sj__endpoint_free_private_path(channel->endpoint, old.path);
-	sj__channel_set_deadline(channel, DEADLINE_CHALLENGE, NEVER_NS);
-	sj__recovery_enter_path(&channel->recovery);
-	return sj__channel_share_path(channel, &channel->current);
-}
-
-static int
-on_path_response(struct sj__channel *channel, const uint8_t bytes[8])
-{
-	struct channel_path *probed = &channel->probed;
-
-	if (probed->path == NULL || !probed->challenge_outstanding ||
-	    !sj__equal(bytes, probed->challenge, 8))
-		return 0;
-	return move_to_probed(channel);
-}
-
 /* --- Packets ----------------------------------------------------------- */
 
 struct packet_in {
@@ -290,7 +135,9 @@ struct packet_in {
 	const struct sj_path *key;
 	struct channel_path *path;
 	uint64_t number;
-	bool eliciting, is_closed;
+	bool eliciting, is_closed, is_newest;
+	bool is_challenged;
+	uint8_t challenge[8];
 };
 
 static int
@@ -304,17 +151,16 @@ on_channel_frame(struct sj__channel *channel, struct packet_in *in,
 	case FRAME_ACK_ECN:
 		return on_ack(channel, in->now, frame);
 	case FRAME_PATH_CHALLENGE:
-		if (in->path != NULL) {
-			memcpy(in->path->response, frame->u.path.bytes, 8);
-			in->path->response_wanted = true;
-		}
+		memcpy(in->challenge, frame->u.path.bytes, 8);
+		in->is_challenged = true;
 		return 0;
 	case FRAME_PATH_RESPONSE:
-		return on_path_response(channel, frame->u.path.bytes);
+		return sj__channel_on_path_response(channel, in->now,
+		    frame->u.path.bytes);
 	case FRAME_NEW_ID:
-		return on_new_id(channel, frame);
+		return sj__channel_on_new_id(channel, frame);
 	case FRAME_RETIRE_ID:
-		return on_retire_id(channel, frame);
+		return sj__channel_on_retire_id(channel, frame);
 	case FRAME_PARAMETERS:
 		return on_parameters(channel, frame);
 	case FRAME_CLOSE:
@@ -366,14 +212,18 @@ apply_frames(struct sj__channel *channel, struct packet_in *in,
 	return error;
 }
 
-/* The first packet under the new keys: the client is where it says. */
+/* The first packet under the new keys. From where the answer went, it shows that
+ * the client is there. */
 static int
 server_opens(struct sj__channel *channel, struct sj_time now,
     struct packet_in *in)
 {
-	if (in->path != &channel->current)
-		return SJ_ERR_PROTOCOL;
-	SJ_TRY(sj__channel_share_path(channel, &channel->current));
+	if (in->path == &channel->current) {
+		SJ_TRY(sj__channel_share_path(channel, &channel->current));
+	} else {
+		SJ_TRY(sj__channel_open_elsewhere(channel, in->key));
+		in->path = &channel->current;
+	}
 	SJ_TRY(sj__endpoint_on_channel_open(channel->endpoint, now, channel));
 	sj__handshake_close(channel->handshake);
 	channel->handshake = NULL;
@@ -403,6 +253,42 @@ dropped(struct sj__channel *channel, enum counter why)
 	sj__endpoint_count(channel->endpoint, why);
 }
 
+static void
+note_heard(struct sj__channel *channel, const struct packet_in *in)
+{
+	channel->last_received_ns = in->now.boot_ns;
+	if (in->eliciting) {
+		channel->quiet_from_ns = in->now.boot_ns;
+		channel->quiet_count = 0;
+	}
+	if (channel->is_away) {
+		channel->is_away = false;
+		channel->user->on_away(channel->user_data, in->now, false);
+	}
+}
+
+/* What the packet says about where its sender is, once its frames, which may
+ * bring the ids that are needed for it, are done. */
+static void
+look_at_path(struct sj__channel *channel, struct packet_in *in,
+    const uint8_t *own_id, size_t length)
+{
+	struct channel_path *at;
+
+	if (in->is_newest)
+		sj__channel_follow_id(channel, own_id);
+	at = sj__channel_path_of(channel, in->key);
+	if (at == NULL && in->is_newest) {      /* [SJ-PA-1] */
+		sj__channel_probe_path(channel, in->key, length);
+		at = sj__channel_path_of(channel, in->key);
+	}
+	if (in->is_challenged && at != NULL) {
+		memcpy(at->response, in->challenge, sizeof at->response);
+		at->response_size = length;
+		at->response_wanted = true;
+	}
+}
+
 /* One packet; a negative return closes the channel. */
 static int
 receive_packet(struct sj__channel *channel, struct packet_in *in,
@@ -425,21 +311,24 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 		return 0;
 	}
 	SJ_TRY(check_frames(payload, in));
-	in->path = path_of(channel, in->key);
+	in->path = sj__channel_path_of(channel, in->key);
+	in->is_newest = in->number >= sj__recovery_expected_number(recovery);
+	in->is_challenged = false;
 	if (channel->state == CHANNEL_ANSWERED)
 		SJ_TRY(server_opens(channel, in->now, in));
-	if (in->path == NULL && in->number >=
-	    sj__recovery_expected_number(recovery)) {
-		probe_path(channel, in->key, length);
-		in->path = path_of(channel, in->key);
-	} else if (in->path != NULL) {
+	if (in->path == NULL && !channel->is_server) {
+		dropped(channel, COUNT_DROPPED_PATH);   /* [SJ-PA-5] */
+		return 0;
+	}
+	if (in->path != NULL) {
 		in->path->bytes_in += length;
+		in->path->challenges_sent = 0;
 	}
 	SJ_TRY(sj__recovery_on_received(recovery, in->number, in->now.boot_ns,
 	    in->eliciting, ecn));
 	channel->bytes_in += length;
 	channel->packets_in++;
-	channel->last_received_ns = in->now.boot_ns;
+	note_heard(channel, in);
 	if (updated)
 		SJ_TRY(on_phase_changed(channel, in->now));
 	error = apply_frames(channel, in, payload);
@@ -449,17 +338,9 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 			return SJ_ERR_PROTOCOL; /* [SJ-HS-9] */
 		channel->user->on_open(channel->user_data, in->now);
 	}
+	if (error >= 0 && channel->state == CHANNEL_OPEN)
+		look_at_path(channel, in, packet + 1, length);
 	return error;
-}
-
-void
-sj__channel_rearm(struct sj__channel *channel, struct sj_time now)
-{
-	(void)now;
-	sj__channel_set_deadline(channel, DEADLINE_RECOVERY,
-	    sj__recovery_deadline_ns(&channel->recovery, channel->current.path));
-	sj__channel_set_deadline(channel, DEADLINE_ACK,
-	    sj__recovery_ack_deadline_ns(&channel->recovery));
 }
 
 /* A closed channel says so again, a few times, to one that goes on. */

@@ -114,14 +114,16 @@ static void
 put_path_frames(struct sj__channel *channel, struct channel_path *at,
     struct sj_time now, struct writer *writer)
 {
-	if (at->response_wanted) {
+	if (at->response_wanted) {      /* [SJ-PA-3] */
 		sj__frame_path(writer, FRAME_PATH_RESPONSE, at->response);
 		at->response_wanted = false;
 	}
 	if (at->challenge_wanted) {
 		sj__frame_path(writer, FRAME_PATH_CHALLENGE, at->challenge);
 		at->challenge_wanted = false;
+		at->was_repeated = at->challenge_outstanding;
 		at->challenge_outstanding = true;
+		at->challenge_sent_ns = now.boot_ns;
 		at->challenges_sent++;
 		sj__channel_set_deadline(channel, DEADLINE_CHALLENGE,
 		    now.boot_ns + (at->challenges_sent + 1u) *
@@ -134,8 +136,6 @@ static bool
 has_frames(const struct sj__channel *channel)
 {
 	return channel->ping_wanted || channel->new_id_wanted != 0 || channel->retire_wanted != 0 ||
-	    channel->current.response_wanted ||
-	    channel->current.challenge_wanted ||
 	    (channel->user != NULL && channel->user->has_data(channel->user_data));
 }
 
@@ -146,12 +146,12 @@ enum packet_kind {
 	PACKET_PROBE,                   /* must ask for an acknowledgement */
 	PACKET_ACK,                     /* acknowledgement only */
 	PACKET_CLOSE,
-	PACKET_PATH                     /* on the path being probed */
+	PACKET_PATH                     /* challenge or response, on either path */
 };
 
 static void
 fill_packet(struct sj__channel *channel, struct sj_time now,
-    enum packet_kind kind, struct writer *writer)
+    enum packet_kind kind, struct channel_path *at, struct writer *writer)
 {
 	struct span text;
 
@@ -162,7 +162,7 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 		sj__frame_close(writer, channel->close_code, text);
 		return;
 	case PACKET_PATH:
-		put_path_frames(channel, &channel->probed, now, writer);
+		put_path_frames(channel, at, now, writer);
 		return;
 	case PACKET_ACK:
 	case PACKET_DATA:
@@ -175,7 +175,6 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 		return;
 	if (channel->parameters_wanted)
 		put_parameters(channel, writer);
-	put_path_frames(channel, &channel->current, now, writer);
 	put_ids(channel, writer);
 	if (channel->user != NULL)
 		channel->user->fill(channel->user_data, now, writer);
@@ -192,13 +191,12 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
  * say, or why it cannot be. */
 static ptrdiff_t
 build_packet(struct sj__channel *channel, struct sj_time now,
-    enum packet_kind kind, uint8_t *out, size_t size)
+    enum packet_kind kind, struct channel_path *at, uint8_t *out, size_t size)
 {
-	const struct channel_path *at = kind == PACKET_PATH ? &channel->probed :
-	    &channel->current;
 	uint8_t *payload = out + SHORT_HEADER_SIZE;
 	struct writer writer = writer_of(payload, size - SHORT_OVERHEAD);
 	size_t length, least = PACKET_MIN - SHORT_OVERHEAD;
+	bool is_challenge = kind == PACKET_PATH && at->challenge_wanted;
 	uint64_t number;
 
 	if (channel->skip_in-- == 0) {  /* [SJ-PK-6] */
@@ -206,17 +204,20 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 		channel->skip_in = sj__channel_next_skip(channel);
 	}
 	SJ_TRY(sj__recovery_prepare(&channel->recovery, &number));
-	fill_packet(channel, now, kind, &writer);
+	fill_packet(channel, now, kind, at, &writer);
 	assert(!writer.failed);
 	length = (size_t)(writer.at - payload);
 	if (length == 0) {
 		sj__recovery_cancel(&channel->recovery);
 		return 0;
 	}
-	/* [SJ-PA-1] A challenge shows that full datagrams pass, as far as what
-	 * came lets it. */
-	if (kind == PACKET_PATH)
+	/* A challenge shows that full datagrams pass, as far as what came lets
+	 * it; a response is as large as what asked for it. */
+	if (is_challenge)
 		least = size - SHORT_OVERHEAD;
+	else if (kind == PACKET_PATH)
+		least = (size_t)max_u64(least, min_size(size,
+		    at->response_size) - SHORT_OVERHEAD);
 	if (length < least) {
 		memset(payload + length, FRAME_PADDING, least - length);
 		length = least;
@@ -234,16 +235,6 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 
 /* --- Bursts ------------------------------------------------------------ */
 
-/* Bytes that may go to an unproven address. [SJ-HS-6] */
-static size_t
-amplification_room(const struct channel_path *at)
-{
-	if (at->is_validated)
-		return SIZE_MAX;
-	return at->bytes_in > at->bytes_out ?
-	    (size_t)(at->bytes_in - at->bytes_out) : 0;
-}
-
 static void
 finish_batch(struct sj_batch *batch, struct channel_path *at, size_t length,
     size_t segment, uint64_t send_at_ns, uint8_t ecn)
@@ -260,13 +251,13 @@ static int
 transmit_one(struct sj__channel *channel, struct sj_time now,
     enum packet_kind kind, struct channel_path *at, struct sj_batch *batch)
 {
-	size_t size = min_size(min_size(amplification_room(at),
+	size_t size = min_size(min_size(sj__channel_path_room(at),
 	    batch->capacity), DATAGRAM_BASE);
 	ptrdiff_t length;
 
 	if (size < PACKET_MIN)
 		return 0;
-	length = build_packet(channel, now, kind, batch->bytes, size);
+	length = build_packet(channel, now, kind, at, batch->bytes, size);
 	if (length <= 0)
 		return (int)length;
 	sj__packet_mask(&channel->protection, batch->bytes, (size_t)length, 1);
@@ -294,7 +285,7 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 	ptrdiff_t length = 0;
 
 	allowed = (size_t)min_u64(sj__path_can_send(at->path, now.boot_ns),
-	    amplification_room(at));
+	    sj__channel_path_room(at));
 	while (count < BURST_MAX && total + segment <= room) {
 		kind = PACKET_DATA;
 		if (channel->probes_wanted > 0) {
@@ -307,8 +298,8 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 				break;
 			kind = PACKET_ACK;
 		}
-		length = build_packet(channel, now, kind, batch->bytes + total,
-		    segment);
+		length = build_packet(channel, now, kind, at,
+		    batch->bytes + total, segment);
 		if (length <= 0)
 			break;
 		total += (size_t)length;
@@ -355,7 +346,7 @@ static int
 transmit_answer(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch)
 {
-	size_t room = min_size(amplification_room(&channel->current),
+	size_t room = min_size(sj__channel_path_room(&channel->current),
 	    batch->capacity), length;
 	bool refuses = channel->refusal_wanted;
 
@@ -390,12 +381,6 @@ transmit_close(struct sj__channel *channel, struct sj_time now,
 
 /* --- The turn of a channel --------------------------------------------- */
 
-static bool
-path_wants(const struct channel_path *at)
-{
-	return at->path != NULL && (at->challenge_wanted || at->response_wanted);
-}
-
 bool
 sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 {
@@ -415,8 +400,12 @@ sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 	}
 	if (!channel->current.peer_id.is_valid)
 		return false;
+	if (sj__channel_path_wants(&channel->probed) ||
+	    sj__channel_path_wants(&channel->current))
+		return true;
+	if (sj__channel_path_room(&channel->current) < packet_size(channel))
+		return false;
 	if (channel->probes_wanted > 0 || channel->ack_now ||
-	    path_wants(&channel->probed) ||
 	    sj__recovery_ack_is_due(&channel->recovery, now.boot_ns))
 		return true;
 	return has_frames(channel) &&
@@ -431,7 +420,8 @@ sj__channel_wait(struct sj__channel *channel, struct sj_time now)
 
 	channel->deadlines[DEADLINE_PACE] = NEVER_NS;
 	if (channel->state != CHANNEL_OPEN ||
-	    !channel->current.peer_id.is_valid || !has_frames(channel))
+	    !channel->current.peer_id.is_valid || !has_frames(channel) ||
+	    sj__channel_path_room(&channel->current) < packet_size(channel))
 		return false;
 	next_ns = sj__path_next_send_ns(channel->current.path, now.boot_ns);
 	if (next_ns == NEVER_NS)
@@ -462,9 +452,12 @@ sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
 	case CHANNEL_OPEN:
 		break;
 	}
-	if (path_wants(&channel->probed))
+	if (sj__channel_path_wants(&channel->probed))
 		filled = transmit_one(channel, now, PACKET_PATH,
 		    &channel->probed, batch);
+	if (filled == 0 && sj__channel_path_wants(&channel->current))
+		filled = transmit_one(channel, now, PACKET_PATH,
+		    &channel->current, batch);
 	if (filled == 0 && sj__protection_wants_update(&channel->protection))
 		filled = sj__protection_update(&channel->protection,
 		    sj__recovery_next_number(&channel->recovery));

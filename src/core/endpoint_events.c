@@ -76,6 +76,8 @@ fill_session_event(struct sj_endpoint *endpoint, struct sj_session *session,
 		break;
 	case SESSION_EV_AWAY:
 		event->type = SJ_EV_AWAY;
+		event->error = SJ_ERR_UNREACHABLE;
+		event->text = sj_strerror(SJ_ERR_UNREACHABLE);
 		break;
 	case SESSION_EV_BACK:
 		event->type = SJ_EV_BACK;

@@ -75,7 +75,6 @@ struct sj__path {
 	int64_t tokens;                 /* pacing: bytes that may go now */
 	uint64_t tokens_ns;             /* when they were counted */
 	enum path_ecn ecn;
-	uint64_t ecn_sent, ecn_confirmed;
 };
 
 void sj__path_init(struct sj__path *path, const struct sj_path *key,

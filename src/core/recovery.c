@@ -180,6 +180,7 @@ sj__recovery_commit(struct sj__recovery *recovery, struct sj__path *path,
 	packet->is_eliciting = is_eliciting;
 	packet->is_counted = is_counted;
 	packet->generation = recovery->generation;
+	packet->is_marked = is_counted && sj__path_ecn(path) != SJ_ECN_NONE;
 	recovery->next++;
 	if (is_counted) {
 		sj__path_on_sent(path, now_ns, bytes);
@@ -247,10 +248,16 @@ sj__recovery_ack_begin(struct sj__recovery *recovery, struct sj__path *path,
 		return SJ_ERR_PROTOCOL;
 	memset(&recovery->acked, 0, sizeof recovery->acked);
 	recovery->newly_acked = false;
+	recovery->newly_marked = 0;
+	recovery->has_ecn = ack->has_ecn;
+	if (ack->has_ecn)
+		recovery->marked_reported = max_u64(recovery->marked_reported,
+		    ack->ect0 + ack->ce);
 	recovery->ack_delay_ns = min_u64(ack->delay_ns, recovery->peer_delay_ns);
 	if (ack->largest >= recovery->base) {
 		packet = packet_at(recovery, ack->largest);
-		if (packet->state == SENT_IN_FLIGHT && packet->is_eliciting) {
+		if (packet->state == SENT_IN_FLIGHT && packet->is_eliciting &&
+		    packet->generation == recovery->generation) {
 			recovery->acked.rtt_ns =
 			    max_u64(now_ns - packet->sent_ns, 1);
 			sj__path_on_rtt(path, recovery->acked.rtt_ns,
@@ -258,7 +265,8 @@ sj__recovery_ack_begin(struct sj__recovery *recovery, struct sj__path *path,
 		}
 		if (ack->has_ecn && ack->ce > recovery->ce_seen) {
 			recovery->ce_seen = ack->ce;
-			if (packet->state == SENT_IN_FLIGHT)
+			if (packet->state == SENT_IN_FLIGHT &&
+			    packet->generation == recovery->generation)
 				sj__path_on_congestion(path, now_ns,
 				    packet->sent_ns);
 		}
@@ -285,6 +293,7 @@ sj__recovery_ack_range(struct sj__recovery *recovery, struct sj__path *path,
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		recovery->newly_acked |= packet->is_eliciting;
+		recovery->newly_marked += packet->is_marked;
 		if (packet->is_counted &&
 		    packet->generation == recovery->generation) {
 			recovery->acked.bytes += packet->bytes;
@@ -352,12 +361,28 @@ detect_losses(struct sj__recovery *recovery, struct sj__path *path,
 	}
 }
 
+/* [SJ-PA-7] RFC 9000 section 13.4.2: does the path leave the mark alone? Totals, since
+ * acknowledgements overtake each other. */
+static void
+validate_ecn(struct sj__recovery *recovery, struct sj__path *path)
+{
+	if (recovery->newly_marked == 0)
+		return;
+	recovery->marked_acked += recovery->newly_marked;
+	if (!recovery->has_ecn ||
+	    recovery->marked_acked > recovery->marked_reported)
+		path->ecn = ECN_FAILED;
+	else if (path->ecn == ECN_TESTING)
+		path->ecn = ECN_CAPABLE;
+}
+
 int
 sj__recovery_ack_end(struct sj__recovery *recovery, struct sj__path *path,
     uint64_t now_ns, sj__settled *settled, void *user)
 {
 	if (recovery->acked.bytes > 0)
 		sj__path_on_acked(path, now_ns, &recovery->acked);
+	validate_ecn(recovery, path);
 	if (recovery->newly_acked)
 		recovery->probe_count = 0;
 	detect_losses(recovery, path, now_ns, settled, user);
@@ -432,6 +457,9 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 	recovery->probe_count++;
 	recovery->last_eliciting_ns = now_ns;   /* the next one counts from here */
 	if (recovery->probe_count >= PROBES_UNTIL_GONE) {
+		/* Maybe the mark is what does not pass. */
+		if (path->ecn == ECN_TESTING)
+			path->ecn = ECN_FAILED;
 		give_up_flight(recovery, path, settled, user);
 		return 2;
 	}
@@ -446,6 +474,12 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 		break;
 	}
 	return recovery->probe_count == 1 ? 1 : 2;
+}
+
+unsigned
+sj__recovery_probes(const struct sj__recovery *recovery)
+{
+	return recovery->probe_count;
 }
 
 void

@@ -43,7 +43,7 @@ struct sj__sent_packet {
 	uint16_t record_count;
 	uint8_t state;                  /* enum sent_state */
 	uint8_t generation;             /* of the path it went on */
-	bool is_eliciting, is_counted, is_limited;
+	bool is_eliciting, is_counted, is_limited, is_marked;
 };
 
 struct sj__ack {
@@ -73,12 +73,14 @@ struct sj__recovery {
 	uint64_t peer_delay_ns;
 	uint64_t lost_count, spurious_count;
 	uint64_t ce_seen;
+	uint64_t marked_acked, marked_reported; /* packets sent with ECT(0) */
 	unsigned probe_count;
 	bool has_acked, is_preparing;
 	uint8_t generation;
 	/* the acknowledgement being worked on */
 	struct sj__acked acked;
-	bool newly_acked, sample_wanted;
+	bool newly_acked, has_ecn;
+	uint64_t newly_marked;
 	uint64_t ack_delay_ns, in_flight_before;
 	/* received */
 	struct sj__range_set received;
@@ -128,6 +130,8 @@ unsigned sj__recovery_on_timeout(struct sj__recovery *recovery,
     struct sj__path *path, uint64_t now_ns, sj__settled *settled, void *user);
 uint64_t sj__recovery_probe_timeout_ns(const struct sj__recovery *recovery,
     const struct sj__path *path);
+/* Probes without an answer so far. */
+unsigned sj__recovery_probes(const struct sj__recovery *recovery);
 void sj__recovery_set_peer_delay(struct sj__recovery *recovery,
     uint64_t delay_ns);
 uint64_t sj__recovery_lost(const struct sj__recovery *recovery);

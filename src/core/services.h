@@ -37,6 +37,7 @@ struct sj__channel;
 	X(COUNT_DROPPED_MEMORY, "no memory") \
 	X(COUNT_HALF_OPEN_EVICTED, "half-open channel that gave way to a newer one") \
 	X(COUNT_HALF_OPEN_EXPIRED, "half-open channel that never proved its address") \
+	X(COUNT_CHANNEL_MOVED, "channels that followed their client to another address") \
 	X(COUNT_CLOSED_PROTOCOL, "channel closed: the peer broke the protocol") \
 	X(COUNT_CLOSED_BY_PEER, "channel closed by the peer") \
 	X(COUNT_CLOSED_KEY_LIMIT, "channel closed: limit of a key") \

@@ -171,6 +171,37 @@ on_open(void *user, struct sj_time now)
 		sj__login_begin(session, now);
 }
 
+static bool
+expects(const void *user)
+{
+	const struct sj_session *session = user;
+
+	return session->state != SESSION_OVER &&
+	    (session->tree.count > 0 || session->state != SESSION_LIVE);
+}
+
+static void
+on_moved(void *user, struct sj_time now)
+{
+	struct sj_session *session = user;
+
+	(void)now;
+	sj__session_describe_peer(session, &session->channel->current.path->key);
+}
+
+static void
+on_away(void *user, struct sj_time now, bool is_away)
+{
+	struct sj_session *session = user;
+
+	(void)now;
+	if (session->state != SESSION_LIVE)
+		return;
+	session->is_away = is_away;
+	session->events &= (uint8_t)~(SESSION_EV_AWAY | SESSION_EV_BACK);
+	sj__session_event(session, is_away ? SESSION_EV_AWAY : SESSION_EV_BACK);
+}
+
 static void
 on_closed(void *user, struct sj_time now, int error, const char *text)
 {
@@ -194,6 +225,9 @@ const struct sj__channel_user sj__session_channel_user = {
 	.on_settled = on_settled,
 	.on_server_key = on_server_key,
 	.on_open = on_open,
+	.expects = expects,
+	.on_moved = on_moved,
+	.on_away = on_away,
 	.on_closed = on_closed,
 };
 

@@ -13,6 +13,7 @@ PARTS = {  # files that belong to a header of another name
     "core/crypto_packet": "core/crypto_internal", "core/crypto_key": "core/crypto_internal",
     "core/noise_pattern": "core/noise", "core/cc_cubic": "core/path",
     "core/received": "core/recovery", "core/channel_recv": "core/channel_internal",
+    "core/channel_path": "core/channel_internal",
     "core/channel_send": "core/channel_internal", "core/channel": "core/channel_internal",
     "core/crypto": "core/crypto_internal", "core/session_streams": "core/session",
     "core/session_login": "core/session", "core/session_api": "core/session",

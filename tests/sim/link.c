@@ -3,9 +3,10 @@
  * link.c - datagrams under way
  *
  * A link has a rate and a queue in front of it; then delay and jitter. Every
- * datagram of a burst meets its own fate. Here too the promise about strangers
- * is kept in sight: before a client's address is proven, no more bytes go to
- * it than came from it.
+ * datagram of a burst meets its own fate. Between a client and its link stands a
+ * NAT that may forget, and give it another port. Here too the promise about
+ * strangers is kept in sight: before an address is proven, no more bytes go to it
+ * than came from it.
  */
 #include "world.h"
 
@@ -80,21 +81,55 @@ is_lost(struct world *world, struct link *link, size_t length)
 	return chance(world, faults->loss);
 }
 
+/* Before an address is proven, no more goes to it than came from it. */
 static void
-watch_amplification(struct world *world, struct client *client, int from,
-    const uint8_t *bytes, size_t length)
+watch_amplification(struct world *world, struct place *place, size_t length)
 {
-	if (client->proved)
-		return;
-	if (from != 0) {
-		/* Counted when it arrives: see link_deliver(). */
-		return;
-	}
-	client->bytes_down += length;
-	if (!(bytes[0] & FLAG_LONG))
-		client->proved = true;
-	else if (client->bytes_down > client->bytes_up)
+	place->bytes_down += length;
+	if (!place->proved && place->bytes_down > place->bytes_up)
 		fail(world, "more bytes to an unproven address than from it");
+}
+
+#define PORT_ELSEWHERE 3999
+#define PORT_FIRST 4000
+
+static uint16_t
+port_of(const struct client *client)
+{
+	return (uint16_t)(PORT_FIRST + client->place);
+}
+
+void
+link_rebind(struct world *world)
+{
+	for (unsigned i = 0; i < world->client_count; i++) {
+		struct client *client = &world->clients[i];
+
+		if (world->faults.rebind_ns == 0 ||
+		    world->now.boot_ns < client->rebind_at_ns ||
+		    client->place + 1 >= PLACES_MAX)
+			continue;
+		if (client->rebind_at_ns > 0) {
+			client->place++;
+			world->rebindings++;
+			note(world, "rebind", i + 1, client->place);
+		}
+		client->rebind_at_ns = world->now.boot_ns +
+		    world->faults.rebind_ns / 4 +
+		    draw(world, world->faults.rebind_ns);
+	}
+}
+
+/* Some ways take the mark off, some do not let it pass, some use it. */
+static void
+mark(struct world *world, struct datagram *datagram)
+{
+	if (datagram->ecn == SJ_ECN_NONE)
+		return;
+	if (world->faults.ecn == ECN_BLEACHED)
+		datagram->ecn = SJ_ECN_NONE;
+	else if (world->faults.ecn == ECN_CONGESTED && chance(world, 500))
+		datagram->ecn = SJ_ECN_CE;
 }
 
 static void
@@ -105,27 +140,37 @@ send_one(struct world *world, int from, const struct sj_batch *batch,
 	struct datagram datagram = { .length = length, .segment = length,
 	    .ecn = (enum sj_ecn)batch->ecn };
 	struct link *link;
+	bool is_gone = false;
 
+	datagram.path.transport = SJ_TRANSPORT_UDP;
 	if (from == 0) {
 		unsigned index = batch->path.remote.ip[15];
+		unsigned place = batch->path.remote.port - PORT_FIRST;
 
-		if (index < 1 || index > world->client_count) {
+		if (index >= 1 && index <= world->client_count &&
+		    batch->path.remote.port == PORT_ELSEWHERE) {
+			watch_amplification(world,
+			    &world->clients[index - 1].elsewhere, length);
+			return;
+		}
+		if (index < 1 || index > world->client_count ||
+		    place > world->clients[index - 1].place) {
 			fail(world, "sent to nobody");
 			return;
 		}
 		client = &world->clients[index - 1];
 		datagram.to = (int)index;
-		datagram.path = client->sessions[0].session != NULL ?
-		    batch->path : batch->path;
-		memset(&datagram.path, 0, sizeof datagram.path);
-		datagram.path.transport = SJ_TRANSPORT_UDP;
 		datagram.path.remote.port = SJ_PORT;
+		datagram.place = place;
 		link = &client->down;
+		is_gone = place != client->place;
+		watch_amplification(world, &client->places[place], length);
 	} else {
 		client = &world->clients[from - 1];
-		datagram.path.transport = SJ_TRANSPORT_UDP;
 		datagram.path.remote.ip[15] = (uint8_t)from;
-		datagram.path.remote.port = (uint16_t)(4000 + from);
+		datagram.path.remote.port = port_of(client);
+		datagram.place = client->place;
+		datagram.proves = client->places[client->place].heard;
 		link = &client->up;
 	}
 	world->datagrams++;
@@ -133,11 +178,20 @@ send_one(struct world *world, int from, const struct sj_batch *batch,
 	for (size_t i = 0; i < length; i++)
 		world->hash = (world->hash ^ bytes[i]) *
 		    UINT64_C(0x100000001b3);
-	watch_amplification(world, client, from, bytes, length);
-	if (is_lost(world, link, length) ||
+	mark(world, &datagram);
+	if (is_gone || is_lost(world, link, length) ||
+	    (world->faults.ecn == ECN_DROPPED && datagram.ecn != SJ_ECN_NONE) ||
 	    overflows(world, link, length, &datagram.at_ns))
 		return;
 	fly(world, datagram, bytes);
+	if (from != 0 && chance(world, world->faults.repeat)) {
+		struct datagram copy = datagram;
+
+		copy.path.remote.port = PORT_ELSEWHERE;
+		copy.at_ns -= min_u64(world->faults.delay_ns / 2, copy.at_ns);
+		client->elsewhere.bytes_up += length;
+		fly(world, copy, bytes);
+	}
 	if (chance(world, world->faults.duplicate))
 		fly(world, datagram, bytes);
 }
@@ -189,15 +243,26 @@ link_deliver(struct world *world)
 {
 	struct datagram datagram;
 	struct sj_endpoint *endpoint;
+	struct client *client;
 
 	while (take_due(world, &datagram)) {
 		if (datagram.to == 0) {
-			unsigned from = datagram.path.remote.ip[15];
-
-			world->clients[from - 1].bytes_up += datagram.length;
+			client = &world->clients[datagram.path.remote.ip[15] - 1];
+			if (datagram.path.remote.port != PORT_ELSEWHERE)
+				client->places[datagram.place].bytes_up +=
+				    datagram.length;
+			client->places[datagram.place].proved |=
+			    datagram.proves;
 			endpoint = world->server;
 		} else {
-			endpoint = world->clients[datagram.to - 1].endpoint;
+			client = &world->clients[datagram.to - 1];
+			endpoint = client->endpoint;
+			/* Its NAT has forgotten that port. */
+			if (datagram.place != client->place) {
+				free(datagram.bytes);
+				continue;
+			}
+			client->places[datagram.place].heard = true;
 		}
 		sj_core_receive(endpoint, world->now, &datagram.path,
 		    datagram.ecn, datagram.bytes, datagram.length,

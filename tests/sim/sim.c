@@ -2,7 +2,7 @@
 /* sim.c - the clock, the seeds, the main loop */
 #include "world.h"
 
-static uint64_t phases_seen;
+static uint64_t phases_seen, rebindings_seen, moves_seen;
 
 uint64_t
 draw(struct world *world, uint64_t below)
@@ -57,6 +57,7 @@ draw_options(struct world *world)
 	faults->duplicate = maybe(world, 1000);
 	faults->corrupt = maybe(world, 500);
 	faults->reorder = maybe(world, 1000);
+	faults->repeat = maybe(world, 2000);
 	faults->delay_ns = (1 + draw(world, 150)) * NS_PER_MS;
 	faults->jitter_ns = maybe(world, 30) * NS_PER_MS;
 	faults->rate_bytes_s = 50000 + draw(world, 5000000);
@@ -66,6 +67,9 @@ draw_options(struct world *world)
 	if (draw(world, 2) == 0)
 		faults->phase_packets = 1 + (unsigned)draw(world, 60);
 	world->client_count = 1 + (unsigned)draw(world, CLIENTS_MAX);
+	faults->ecn = (enum ecn_fault)draw(world, 4);
+	if (draw(world, 3) == 0)
+		faults->rebind_ns = (1 + draw(world, 8)) * NS_PER_S;
 	world->faults = *faults;
 }
 
@@ -74,7 +78,8 @@ heal(struct world *world)
 {
 	world->faults.loss = world->faults.burst = 0;
 	world->faults.corrupt = world->faults.duplicate = 0;
-	world->faults.reorder = 0;
+	world->faults.reorder = world->faults.repeat = 0;
+	world->faults.rebind_ns = 0;
 }
 
 static uint64_t
@@ -104,6 +109,39 @@ shorten_phases(struct world *world, struct sj_endpoint *endpoint)
 	}
 }
 
+static const char *const counter_names[] = {
+#define COUNTER_NAME(name, text) text,
+	SJ_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+/* What everybody counted, and where every channel stands. */
+static void
+dump(struct world *world, struct sj_endpoint *endpoint, unsigned index)
+{
+	struct sj__channel *channel;
+
+	for (int i = 0; i < COUNTERS; i++)
+		if (endpoint->counters[i] > 0)
+			printf("endpoint %u: %llu %s\n", index,
+			    (unsigned long long)endpoint->counters[i],
+			    counter_names[i]);
+	for (struct list *at = endpoint->channels.next;
+	    at != &endpoint->channels; at = at->next) {
+		channel = container_of(at, struct sj__channel, all);
+		printf("endpoint %u: channel %d, window %llu of %llu, "
+		    "received %.3f s ago, probes %u, port %u, probed %u\n",
+		    index, (int)channel->state,
+		    (unsigned long long)channel->current.path->in_flight,
+		    (unsigned long long)channel->current.path->window,
+		    (double)(world->now.boot_ns - channel->last_received_ns) /
+		    1e9, channel->recovery.probe_count,
+		    channel->current.path->key.remote.port,
+		    channel->probed.path != NULL ?
+		    channel->probed.path->key.remote.port : 0u);
+	}
+}
+
 static void
 run(struct world *world)
 {
@@ -112,6 +150,7 @@ run(struct world *world)
 	actors_open(world);
 	while (world->failure == NULL && !actors_are_done(world)) {
 		world->steps++;
+		link_rebind(world);
 		link_deliver(world);
 		answers_give(world);
 		if (world->drawn.phase_packets > 0) {
@@ -130,6 +169,12 @@ run(struct world *world)
 		if (world->now.boot_ns > END_NS)
 			fail(world, "not done in time");
 	}
+	if (world->verbose) {
+		dump(world, world->server, 0);
+		for (unsigned i = 0; i < world->client_count; i++)
+			dump(world, world->clients[i].endpoint, i + 1);
+	}
+	world->moves = world->server->counters[COUNT_CHANNEL_MOVED];
 	actors_close(world);
 }
 
@@ -151,16 +196,21 @@ simulate(uint64_t seed, bool verbose)
 	surround_init(world);
 	if (verbose)
 		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
-		    "reorder %u delay %llu ms jitter %llu ms rate %llu B/s "
-		    "queue %zu mtu %zu answers %u ms clients %u\n",
+		    "reorder %u repeat %u delay %llu ms jitter %llu ms rate %llu B/s "
+		    "queue %zu mtu %zu answers %u ms rebind %llu s "
+		    "ecn %d "
+		    "clients %u\n",
 		    (unsigned long long)seed, world->drawn.loss,
 		    world->drawn.burst, world->drawn.duplicate,
-		    world->drawn.corrupt, world->drawn.reorder,
+		    world->drawn.corrupt, world->drawn.reorder, world->drawn.repeat,
 		    (unsigned long long)(world->drawn.delay_ns / NS_PER_MS),
 		    (unsigned long long)(world->drawn.jitter_ns / NS_PER_MS),
 		    (unsigned long long)world->drawn.rate_bytes_s,
 		    world->drawn.queue_bytes, world->drawn.mtu,
-		    world->drawn.answer_delay_ms, world->client_count);
+		    world->drawn.answer_delay_ms,
+		    (unsigned long long)(world->drawn.rebind_ns / NS_PER_S),
+		    (int)world->drawn.ecn,
+		    world->client_count);
 	run(world);
 	hash = world->hash | 1;
 	if (world->failure != NULL) {
@@ -177,6 +227,8 @@ simulate(uint64_t seed, bool verbose)
 		    (unsigned long long)hash);
 	}
 	phases_seen += world->phases;
+	rebindings_seen += world->rebindings;
+	moves_seen += world->moves;
 	link_free(world);
 	surround_fini(world);
 	free(world);
@@ -203,6 +255,13 @@ simulate_many(uint64_t first, uint64_t count)
 	    (unsigned long long)failures);
 	if (count >= 100 && phases_seen == 0) {
 		printf("no key phase ever changed\n");
+		return 1;
+	}
+	printf("%llu rebindings, %llu moves\n",
+	    (unsigned long long)rebindings_seen,
+	    (unsigned long long)moves_seen);
+	if (count >= 100 && (rebindings_seen == 0 || moves_seen == 0)) {
+		printf("nobody ever moved\n");
 		return 1;
 	}
 	return failures > 0;

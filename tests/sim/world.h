@@ -26,20 +26,28 @@
 #define CLIENTS_MAX 3
 #define SESSIONS_MAX 3
 #define STREAMS_MAX 24
+#define PLACES_MAX 64
 #define HEAL_NS (20 * NS_PER_S)
 #define END_NS (900 * NS_PER_S)
 
+enum ecn_fault { ECN_KEPT, ECN_BLEACHED, ECN_DROPPED, ECN_CONGESTED };
+
 struct faults {
 	unsigned loss, burst, duplicate, corrupt, reorder;      /* per 10,000 */
+	unsigned repeat;                /* by somebody elsewhere, and sooner */
 	uint64_t delay_ns, jitter_ns, rate_bytes_s;
 	size_t queue_bytes, mtu;
 	unsigned phase_packets;         /* a new key phase after so many; 0: late */
 	unsigned answer_delay_ms;       /* of signer, host key, store: at most */
+	enum ecn_fault ecn;             /* what the way does to the mark */
+	uint64_t rebind_ns;             /* a client's address lasts so long at most; 0: for ever */
 };
 
 struct datagram {
 	uint64_t at_ns, order;
 	int to;                         /* 0 server, 1.. clients */
+	unsigned place;                 /* of the client, when it was sent */
+	bool proves;                    /* sent by a client that had heard something there */
 	struct sj_path path;            /* as the receiver sees it */
 	enum sj_ecn ecn;
 	size_t length, segment;
@@ -49,6 +57,13 @@ struct datagram {
 struct link {                           /* one direction of one client */
 	uint64_t free_ns;               /* the last byte is out */
 	unsigned burst_left;
+};
+
+/* An address of a client, as its NAT gives it. It is proven once the client has
+ * sent something from there after it had heard something there. */
+struct place {
+	uint64_t bytes_up, bytes_down;
+	bool heard, proved;
 };
 
 struct stream_actor {
@@ -84,8 +99,10 @@ struct client {
 	struct session_actor sessions[SESSIONS_MAX];
 	unsigned count;
 	struct link up, down;
-	uint64_t bytes_up, bytes_down;  /* until it proved its address */
-	bool proved;
+	struct place places[PLACES_MAX]; /* where it was; the last is where it is */
+	struct place elsewhere;         /* of one who repeats its packets */
+	unsigned place;
+	uint64_t rebind_at_ns;
 };
 
 struct answer {                         /* one that comes later */
@@ -116,6 +133,7 @@ struct world {
 	uint64_t hash;                  /* of the trace */
 	uint64_t steps, datagrams, bytes;
 	uint64_t phases;                /* seen by anybody */
+	uint64_t rebindings, moves;     /* new addresses; channels that followed */
 	bool verbose;
 	const char *failure;
 	char failure_text[256];
@@ -130,6 +148,8 @@ void note(struct world *world, const char *what, uint64_t a, uint64_t b);
 void link_send(struct world *world, int from, const struct sj_batch *batch);
 uint64_t link_next_ns(const struct world *world);
 void link_deliver(struct world *world);
+/* NATs forget: clients are elsewhere without knowing it. */
+void link_rebind(struct world *world);
 void link_free(struct world *world);
 /* --- surround.c */
 void surround_init(struct world *world);
