@@ -215,7 +215,32 @@ rogue_on_closed(void *user, struct sj_time now, int error, const char *text)
 	(void)text;
 }
 
+static bool
+rogue_expects(const void *user)
+{
+	(void)user;
+	return true;
+}
+
+static void
+rogue_on_moved(void *user, struct sj_time now)
+{
+	(void)user;
+	(void)now;
+}
+
+static void
+rogue_on_away(void *user, struct sj_time now, bool is_away)
+{
+	(void)user;
+	(void)now;
+	(void)is_away;
+}
+
 static const struct sj__channel_user rogue = {
+	.expects = rogue_expects,
+	.on_moved = rogue_on_moved,
+	.on_away = rogue_on_away,
 	.on_closed = rogue_on_closed,
 	.on_frame = rogue_on_frame,
 	.fill = rogue_fill,
