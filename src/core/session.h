@@ -6,7 +6,9 @@
  * that came, and marks bytes delivered or lost. Stream 0, the root, carries
  * control records (login, result, logout, ended) as an ordinary byte stream.
  *
- *   session_streams.c  frames in and out, credit
+ *   session_streams.c  the life of streams, their frames in
+ *   session_send.c     their frames out, and what became of them
+ *   session_credit.c   what may be sent
  *   session_login.c    control records, login on both sides, logout
  *   session.c          life and death, the calls of sojourn.h
  *   session_api.c      the stream calls of sojourn.h
