@@ -28,10 +28,8 @@ const struct command commands[] = {
 	    "TARGET SERVICE " LOGIN_WORDS_USAGE,
 	    LOGIN_WORDS_HELP
 	    "  --json        the result goes to stderr: stdout is the stream's\n" },
-#ifdef HAVE_COPY
 	{ "copy", cmd_copy, "copies files and trees, as scp does",
 	    copy_usage, copy_help },
-#endif
 	{ "status", cmd_status, "shows how the connections of logins are",
 	    "[TARGET|ID]", "" },
 	{ "key", cmd_key, "shows or makes keys",

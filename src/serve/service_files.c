@@ -30,7 +30,11 @@
 #include "tool/copy_wire.h"
 
 #define CHILDREN_MAX 128
-#define OUT_HIGH (128 * 1024)
+#define OUT_LISTING (128 * 1024)  /* no more entries while so much waits */
+#define OUT_HIGH (1024 * 1024)    /* no more of anything: the verdicts on all
+                                   * children fit above OUT_LISTING, so a peer
+                                   * that reads no entries while its files
+                                   * come is not waited for in vain */
 #define BLOCK (256 * 1024)
 #define COMMIT_FILES 512
 #define COMMIT_BYTES (UINT64_C(512) << 20)
@@ -52,6 +56,8 @@ struct child {
 struct listed {
 	char *file;
 	uint64_t size;
+	int64_t time_s;
+	uint32_t time_ns;
 };
 
 struct source {
@@ -64,6 +70,7 @@ struct source {
 struct files {
 	int mode;                    /* 0, COPY_PUT, COPY_GET */
 	int done, listed, over;
+	int deserted;                /* nobody listens any more */
 	struct child children[CHILDREN_MAX];
 	size_t active;
 	struct copy_receive *receive;
@@ -78,6 +85,22 @@ struct files {
 	uint8_t in[2 * COPY_RECORD_MAX];
 	uint8_t block[BLOCK];
 };
+
+static volatile sig_atomic_t told_to_end;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
+static _Noreturn void
+no_memory(void)
+{
+	fprintf(stderr, "out of memory, or more than %d files\n", ENTRIES_MAX);
+	_exit(1);
+}
 
 /* --- control stream ---------------------------------------------------- */
 
@@ -96,7 +119,7 @@ say(struct files *files, const struct copy_record *record)
 		grown = realloc(files->out, files->out_capacity * 2 +
 		    2 * COPY_RECORD_MAX);
 		if (grown == NULL)
-			_exit(1);
+			no_memory();
 		files->out = grown;
 		files->out_capacity = files->out_capacity * 2 +
 		    2 * COPY_RECORD_MAX;
@@ -140,17 +163,20 @@ flush(struct files *files)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0)
-			_exit(0); /* nobody listens any more */
+		if (n < 0) {
+			files->deserted = 1;
+			return;
+		}
 		files->out_start += (size_t)n;
 		files->out_length -= (size_t)n;
 	}
 }
 
 static void
-on_received(void *data, uint64_t id, const char *path, const char *text)
+on_received(void *data, uint64_t id, uint64_t size, const char *path,
+    const char *text)
 {
-	say_status(data, id, 0, path, text);
+	say_status(data, id, size, path, text);
 }
 
 static void
@@ -181,7 +207,7 @@ add_source(struct files *files, uint64_t id, int recursive, const char *path)
 	struct source *source = malloc(sizeof(*source) + strlen(path) + 1);
 
 	if (source == NULL)
-		_exit(1);
+		no_memory();
 	source->next = NULL;
 	source->id = id;
 	source->recursive = recursive;
@@ -294,6 +320,7 @@ add_entry(struct files *files, const struct copy_entry *entry)
 		.time_ns = entry->time_ns, .size = entry->size,
 		.id = files->entry_count, .source = files->walk_source,
 		.path = entry->path };
+	struct listed *listed;
 
 	if (files->entry_count == files->entry_capacity) {
 		size_t capacity = files->entry_capacity * 2 + 256;
@@ -301,14 +328,17 @@ add_entry(struct files *files, const struct copy_entry *entry)
 		    capacity * sizeof(*grown));
 
 		if (grown == NULL || capacity > ENTRIES_MAX)
-			_exit(1);
+			no_memory();
 		files->entries = grown;
 		files->entry_capacity = capacity;
 	}
-	files->entries[files->entry_count].file = entry->is_directory ? NULL
-	    : strdup(entry->file);
-	files->entries[files->entry_count].size = entry->size;
-	files->entry_count++;
+	listed = &files->entries[files->entry_count++];
+	listed->file = entry->is_directory ? NULL : strdup(entry->file);
+	if (listed->file == NULL && !entry->is_directory)
+		no_memory();
+	listed->size = entry->size;
+	listed->time_s = entry->time_s;
+	listed->time_ns = entry->time_ns;
 	say(files, &record);
 }
 
@@ -330,7 +360,7 @@ list_one(struct files *files)
 		files->walk_source = source->id;
 		free(source);
 		if (files->walk == NULL)
-			_exit(1);
+			no_memory();
 	}
 	if (files->walk == NULL) {
 		if (!files->done || files->listed)
@@ -386,7 +416,7 @@ take_children(struct files *files)
 		child->socket = descriptors[0];
 		child->head = malloc(COPY_RECORD_MAX);
 		if (child->head == NULL)
-			_exit(1);
+			no_memory();
 		fcntl(child->socket, F_SETFL, O_NONBLOCK);
 		files->active++;
 	}
@@ -447,6 +477,7 @@ child_begin_send(struct files *files, struct child *child, uint64_t id)
 {
 	struct listed *entry = id < files->entry_count ? &files->entries[id]
 	    : NULL;
+	struct stat status;
 
 	if (entry == NULL || entry->file == NULL) {
 		say_status(files, id, 0, "", "not on the list");
@@ -461,6 +492,12 @@ child_begin_send(struct files *files, struct child *child, uint64_t id)
 		return;
 	}
 	child->state = CHILD_SEND;
+	if (fstat(child->file_fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+		say_status(files, id, 0, entry->file,
+		    "not a regular file any more");
+		child_close(files, child);
+		return;
+	}
 	child->id = id;
 	child->size = entry->size;
 }
@@ -522,7 +559,9 @@ child_sent(struct files *files, struct child *child, const char *text)
 
 	if (text == NULL && (child->moved != child->size ||
 	    fstat(child->file_fd, &status) != 0 ||
-	    (uint64_t)status.st_size != child->size))
+	    (uint64_t)status.st_size != child->size ||
+	    status.st_mtim.tv_sec != entry->time_s ||
+	    (uint32_t)status.st_mtim.tv_nsec != entry->time_ns))
 		text = "changed while it was copied";
 	say_status(files, child->id, child->moved, entry->file, text);
 	free(entry->file);
@@ -632,27 +671,40 @@ fill_polls(const struct files *files, struct pollfd *polls, size_t *map)
 	return count;
 }
 
+/* The signals that end it are let in only while it waits: what is in the
+ * making is then cleared away. */
+static int
+wait_for(const struct files *files, struct pollfd *polls, size_t count)
+{
+	static const struct timespec idle = { 0, IDLE_MS * 1000000 };
+	int waiting = files->receive != NULL &&
+	    copy_receive_waiting(files->receive, NULL) > 0;
+	sigset_t none;
+
+	sigemptyset(&none);
+	return ppoll(polls, (nfds_t)count, waiting ? &idle : NULL, &none);
+}
+
 static int
 serve(struct files *files)
 {
 	struct pollfd polls[2 + CHILDREN_MAX];
 	size_t map[2 + CHILDREN_MAX];
 
-	for (;;) {
-		int wait_ms = -1, ready, result = 1;
+	while (!told_to_end) {
+		int ready, result = 1;
 		size_t count, i;
 
 		while (files->mode == COPY_GET &&
-		    files->out_length < OUT_HIGH && list_one(files))
+		    files->out_length < OUT_LISTING && list_one(files))
 			;
 		flush(files);
+		if (files->deserted)
+			return 0;
 		if (files->over && files->out_length == 0)
 			shutdown(0, SHUT_WR);
-		if (files->receive != NULL &&
-		    copy_receive_waiting(files->receive, NULL) > 0)
-			wait_ms = IDLE_MS;
 		count = fill_polls(files, polls, map);
-		ready = poll(polls, (nfds_t)count, wait_ms);
+		ready = wait_for(files, polls, count);
 		if (ready < 0 && errno != EINTR)
 			return 1;
 		if (ready <= 0) {
@@ -676,6 +728,24 @@ serve(struct files *files)
 		if (files->receive != NULL && files->done && !files->over)
 			finish_put(files);
 	}
+	return 0;
+}
+
+static void
+catch_signals(void)
+{
+	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		sigaddset(&set, numbers[i]);
+		sigaction(numbers[i], &action, NULL);
+	}
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 int
@@ -693,7 +763,7 @@ service_files_main(void)
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	files->sources_end = &files->sources;
-	signal(SIGPIPE, SIG_IGN);
+	catch_signals();
 	code = serve(files);
 	if (code != 0)
 		fprintf(stderr, "the peer does not speak copy\n");

@@ -8,9 +8,13 @@
  * (a mount point below it) are always synced one by one.
  *
  * Open directories are kept by name, as most files come from the same few.
+ *
+ * Until its bytes are all there a file has no name at all (O_TMPFILE), where
+ * the file system can do that: a process that is killed leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,7 @@
 
 #define BUCKETS 256
 #define DIRECTORIES_KEPT 64
+#define DIRECTORIES_MAX 256      /* open at once */
 #define SINGLY_MAX 4             /* files and directories synced one by one */
 
 struct directory {
@@ -44,6 +49,7 @@ struct copy_file {
 	int64_t time_s;
 	uint32_t time_ns, mode;
 	int fd;                      /* -1: closed */
+	int named;                   /* temporary is in the directory */
 	char temporary[40];
 	char path[];
 };
@@ -61,6 +67,7 @@ struct copy_receive {
 	dev_t device;
 	int made_directories;        /* since the last commit */
 	char top[256];               /* takes the place of the first part; "" */
+	char first[256];             /* that first part, once it is known */
 	struct directory *buckets[BUCKETS];
 	size_t directory_count;
 	struct copy_file *waiting;
@@ -75,8 +82,11 @@ fail(char *error, size_t capacity, const char *path, const char *cause)
 {
 	char name[512];
 
-	snprintf(error, capacity, "%s: %s",
-	    copy_printable(path, name, sizeof(name)), cause);
+	if (path == NULL)
+		snprintf(error, capacity, "%s", cause);
+	else
+		snprintf(error, capacity, "%s: %s",
+		    copy_printable(path, name, sizeof(name)), cause);
 	return SJ_ERR_FILE;
 }
 
@@ -172,7 +182,8 @@ open_one(struct copy_receive *receive, int parent, const char *name)
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	if (mkdirat(parent, name, 0777) != 0 && errno != EEXIST)
+	/* nobody looks in before its own mode is set */
+	if (mkdirat(parent, name, 0700) != 0 && errno != EEXIST)
 		return -1;
 	receive->made_directories = 1;
 	return openat(parent, name, flags);
@@ -208,11 +219,14 @@ directory_get(struct copy_receive *receive, const char *path, size_t length)
 	if (directory == NULL)
 		return NULL;
 	memcpy(directory->path, path, length);
-	directory->fd = length == 0 ? dup(receive->root)
+	directory->fd = length == 0
+	    ? fcntl(receive->root, F_DUPFD_CLOEXEC, 3)
 	    : open_one(receive, parent, directory->path + start);
 	if (directory->fd < 0 || fstat(directory->fd, &status) != 0) {
 		int cause = errno;
 
+		if (directory->fd >= 0)
+			close(directory->fd);
 		free(directory);
 		errno = cause;
 		return NULL;
@@ -247,6 +261,17 @@ directories_forget(struct copy_receive *receive)
 	}
 }
 
+/* Files that wait hold their directories: those of a wide tree would be more
+ * than this process may have open. */
+static void
+directories_make_room(struct copy_receive *receive)
+{
+	if (receive->directory_count < DIRECTORIES_MAX)
+		return;
+	copy_receive_commit(receive);
+	directories_forget(receive);
+}
+
 static const char *
 directory_cause(void)
 {
@@ -255,22 +280,31 @@ directory_cause(void)
 	    : strerror(errno);
 }
 
-/* The path below the root that an entry gets, into out. */
-static int
-map_path(const struct copy_receive *receive, const char *path, char *out,
+/* The path below the root that an entry gets, into out. NULL, or why it gets
+ * none. */
+static const char *
+map_path(struct copy_receive *receive, const char *path, char *out,
     size_t capacity)
 {
 	size_t first = strcspn(path, "/");
-	int n;
 
 	if (!copy_path_ok(path))
-		return SJ_ERR_PROTOCOL;
-	if (receive->top[0] == '\0')
-		n = snprintf(out, capacity, "%s", path);
-	else
-		n = snprintf(out, capacity, "%s%s", receive->top,
-		    path + first);
-	return n > 0 && (size_t)n < capacity ? 0 : SJ_ERR_TOO_BIG;
+		return "a name that is not allowed";
+	if (receive->top[0] == '\0') {
+		snprintf(out, capacity, "%s", path);
+		return NULL;
+	}
+	if (receive->first[0] == '\0')
+		snprintf(receive->first, sizeof(receive->first), "%.*s",
+		    (int)first, path);
+	if (strlen(receive->first) != first ||
+	    memcmp(receive->first, path, first) != 0)
+		return "more than one source, and the target is not a "
+		    "directory";
+	if ((size_t)snprintf(out, capacity, "%s%s", receive->top,
+	    path + first) >= capacity)
+		return strerror(ENAMETOOLONG);
+	return NULL;
 }
 
 int
@@ -278,16 +312,17 @@ copy_receive_directory(struct copy_receive *receive,
     const struct copy_record *entry, char *error, size_t capacity)
 {
 	char path[COPY_PATH_MAX + 300];
+	const char *cause = map_path(receive, entry->path, path, sizeof(path));
 	struct later *later;
 
-	if (map_path(receive, entry->path, path, sizeof(path)) != 0)
-		return fail(error, capacity, entry->path,
-		    "a name that is not allowed");
+	if (cause != NULL)
+		return fail(error, capacity, NULL, cause);
+	directories_make_room(receive);
 	if (directory_get(receive, path, strlen(path)) == NULL)
-		return fail(error, capacity, entry->path, directory_cause());
+		return fail(error, capacity, NULL, directory_cause());
 	later = malloc(sizeof(*later) + strlen(path) + 1);
 	if (later == NULL)
-		return fail(error, capacity, entry->path, strerror(ENOMEM));
+		return fail(error, capacity, NULL, strerror(ENOMEM));
 	later->time_s = entry->time_s;
 	later->time_ns = entry->time_ns;
 	later->mode = entry->mode & 0777;
@@ -311,43 +346,98 @@ file_free(struct copy_file *file)
 	free(file);
 }
 
+/* What has the final name now may be replaced: a file or a link to one, but
+ * no device, and nothing that is more than a name. NULL, or why not. */
+static const char *
+in_the_way(const struct directory *directory, const char *name)
+{
+	struct stat status;
+
+	if (strlen(name) > NAME_MAX)
+		return strerror(ENAMETOOLONG);
+	if (fstatat(directory->fd, name, &status, 0) != 0 ||
+	    S_ISREG(status.st_mode))
+		return NULL;
+	return S_ISDIR(status.st_mode)
+	    ? "a directory stands in the place of a file"
+	    : "what is there is not a file";
+}
+
+static int
+open_temporary(struct copy_file *file)
+{
+	int flags = O_RDWR | O_CLOEXEC;
+
+	/* not O_EXCL: that would keep it from getting a name */
+	file->fd = openat(file->directory->fd, ".", flags | O_TMPFILE, 0600);
+	if (file->fd >= 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL &&
+	    errno != ENOENT)
+		return -1;
+	file->fd = openat(file->directory->fd, file->temporary,
+	    flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	file->named = file->fd >= 0;
+	return file->named ? 0 : -1;
+}
+
+/* Its bytes are all there: from here on it is worth a name. */
+static int
+name_temporary(struct copy_file *file)
+{
+	char self[40];
+
+	if (file->named)
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
+	if (linkat(AT_FDCWD, self, file->directory->fd, file->temporary,
+	    AT_SYMLINK_FOLLOW) != 0)
+		return -1;
+	file->named = 1;
+	return 0;
+}
+
 int
 copy_receive_begin(struct copy_receive *receive,
     const struct copy_record *entry, struct copy_file **out, int *fd,
     char *error, size_t capacity)
 {
 	char path[COPY_PATH_MAX + 300];
+	const char *cause = map_path(receive, entry->path, path, sizeof(path));
+	const char *slash;
 	struct directory *directory;
 	struct copy_file *file;
-	const char *slash;
 	uint64_t chance;
 
-	if (map_path(receive, entry->path, path, sizeof(path)) != 0)
-		return fail(error, capacity, entry->path,
-		    "a name that is not allowed");
+	if (cause != NULL)
+		return fail(error, capacity, NULL, cause);
+	directories_make_room(receive);
 	slash = strrchr(path, '/');
 	directory = directory_get(receive, path,
 	    slash != NULL ? (size_t)(slash - path) : 0);
 	if (directory == NULL)
-		return fail(error, capacity, entry->path, directory_cause());
+		return fail(error, capacity, NULL, directory_cause());
+	cause = in_the_way(directory, slash != NULL ? slash + 1 : path);
+	if (cause != NULL)
+		return fail(error, capacity, NULL, cause);
 	file = calloc(1, sizeof(*file) + strlen(path) + 1);
 	if (file == NULL || getrandom(&chance, sizeof(chance), 0) !=
 	    (ssize_t)sizeof(chance)) {
 		free(file);
-		return fail(error, capacity, entry->path, strerror(ENOMEM));
+		return fail(error, capacity, NULL, strerror(ENOMEM));
 	}
 	strcpy(file->path, path);
 	slash = strrchr(file->path, '/');
 	file->name = slash != NULL ? slash + 1 : file->path;
 	snprintf(file->temporary, sizeof(file->temporary),
 	    ".sojourn-%016llx.part", (unsigned long long)chance);
-	file->fd = openat(directory->fd, file->temporary,
-	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (file->fd < 0) {
-		free(file);
-		return fail(error, capacity, entry->path, strerror(errno));
-	}
 	file->directory = directory;
+	if (open_temporary(file) != 0) {
+		int number = errno;
+
+		free(file);
+		return fail(error, capacity, NULL, strerror(number));
+	}
 	directory->files++;
 	file->id = entry->id;
 	file->size = entry->size;
@@ -363,15 +453,16 @@ static void
 report(struct copy_receive *receive, const struct copy_file *file,
     const char *text)
 {
-	receive->options.done(receive->options.data, file->id, file->path,
-	    text);
+	receive->options.done(receive->options.data, file->id, file->size,
+	    file->path, text);
 }
 
 void
 copy_receive_abort(struct copy_receive *receive, struct copy_file *file,
     const char *text)
 {
-	unlinkat(file->directory->fd, file->temporary, 0);
+	if (file->named)
+		unlinkat(file->directory->fd, file->temporary, 0);
 	report(receive, file, text);
 	file_free(file);
 }
@@ -397,7 +488,7 @@ copy_receive_complete(struct copy_receive *receive, struct copy_file *file)
 		return;
 	}
 	if (fchmod(file->fd, file->mode) != 0 ||
-	    futimens(file->fd, times) != 0 ||
+	    futimens(file->fd, times) != 0 || name_temporary(file) != 0 ||
 	    (file->directory->foreign && fsync(file->fd) != 0)) {
 		copy_receive_abort(receive, file, strerror(errno));
 		return;
@@ -516,7 +607,11 @@ finish_directory(struct copy_receive *receive, const struct later *later,
 	struct directory *directory = directory_get(receive, later->path,
 	    strlen(later->path));
 
-	if (directory == NULL || fchmod(directory->fd, later->mode) != 0 ||
+	struct stat status;
+
+	if (directory == NULL || fstat(directory->fd, &status) != 0 ||
+	    /* setgid and sticky are the target's own */
+	    fchmod(directory->fd, (status.st_mode & 07000) | later->mode) != 0 ||
 	    futimens(directory->fd, times) != 0)
 		return SJ_ERR_FILE;
 	if ((singly || directory->foreign) && fsync(directory->fd) != 0)

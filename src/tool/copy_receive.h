@@ -2,14 +2,16 @@
 /*
  * tool/copy_receive.h - the target of a copy: durable files, or none
  *
- * A file is written under a temporary name in its own directory and gets its
- * final name only when all its bytes are on the disk. That is done for many
- * files at once, since waiting for the disk once per file would make a tree of
- * small files slow: files that are complete wait for copy_receive_commit().
+ * A file is written without a name, or under a temporary one, in its own
+ * directory and gets its final name only when all its bytes are on the disk.
+ * That is done for many files at once, since waiting for the disk once per
+ * file would make a tree of small files slow: files that are complete wait
+ * for copy_receive_commit(), which the other calls may make, too.
  *
  * Nothing is ever written outside the target: names are checked, and every
  * directory below the target is opened one part at a time without following
- * links.
+ * links. Only files, and links to files or to nothing, are replaced. Of a mode
+ * the permission bits are kept, not set-user-id and its like.
  */
 #ifndef SOJOURN_TOOL_COPY_RECEIVE_H
 #define SOJOURN_TOOL_COPY_RECEIVE_H
@@ -29,7 +31,7 @@ struct copy_receive_options {
 	void *data;                  /* to done */
 	/* A file has come to its end: text NULL: it is durable under its final
 	 * name; else why it is not. */
-	void (*done)(void *data, uint64_t id, const char *path,
+	void (*done)(void *data, uint64_t id, uint64_t size, const char *path,
 	    const char *text);
 };
 
@@ -39,11 +41,11 @@ int copy_receive_open(struct copy_receive **receive,
 /* Drops what is not complete. NULL is fine. */
 void copy_receive_close(struct copy_receive *receive);
 /* A directory: made now, its mode and time set by copy_receive_finish(). 0, or
- * negative with error filled. */
+ * negative with error filled: the cause without the name. */
 int copy_receive_directory(struct copy_receive *receive,
     const struct copy_record *entry, char *error, size_t capacity);
 /* Begins a file. *fd is the descriptor to write its bytes to, the file's
- * own. 0, or negative with error filled. */
+ * own. 0, or negative with error filled: the cause without the name. */
 int copy_receive_begin(struct copy_receive *receive,
     const struct copy_record *entry, struct copy_file **file, int *fd,
     char *error, size_t capacity);

@@ -99,6 +99,14 @@ json_number(struct json *json, const char *name, uint64_t number)
 }
 
 void
+json_seconds(struct json *json, const char *name, uint64_t ns)
+{
+	put_name(json, name);
+	fprintf(json->file, "%" PRIu64 ".%06u", ns / 1000000000,
+	    (unsigned)(ns % 1000000000 / 1000));
+}
+
+void
 json_bool(struct json *json, const char *name, int is_true)
 {
 	put_name(json, name);

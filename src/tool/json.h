@@ -19,6 +19,8 @@ void json_begin(struct json *json, FILE *file);
  * that are not UTF-8 become U+FFFD. */
 void json_text(struct json *json, const char *name, const char *text);
 void json_number(struct json *json, const char *name, uint64_t number);
+/* A number of seconds, to the microsecond. */
+void json_seconds(struct json *json, const char *name, uint64_t ns);
 void json_bool(struct json *json, const char *name, int is_true);
 void json_end(struct json *json);
 
