@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 # Sourced by the end-to-end tests: the real server and the real command, each
 # with a home of its own, on loopback. SOJOURN names the program. As root the
-# test goes on as an unprivileged user in a network namespace of its own, with
-# copies of the programs: the tree may be in a place others cannot enter.
+# test goes on as an unprivileged user in network and process namespaces of its
+# own, with copies of the programs: the tree may be in a place others cannot
+# enter. A test that takes longer than LIMIT_S is ended with all it started.
 set -u
+LIMIT_S=${LIMIT_S:-120}
 
 if [ "$(id -u)" = 0 ]; then
 	STAGE=$(mktemp -d)
@@ -17,13 +19,24 @@ if [ "$(id -u)" = 0 ]; then
 	chmod -R a+rX "$STAGE"
 	space=
 	unshare -n true 2>/dev/null && space='unshare -n'
-	$space sh -c '[ "$0" = none ] || ip link set lo up; exec "$@"' \
+	unshare -n -p -f --kill-child --mount-proc true 2>/dev/null &&
+	    space='unshare -n -p -f --kill-child --mount-proc'
+	timeout -k 5 "$LIMIT_S" $space \
+	    sh -c '[ "$0" = none ] || ip link set lo up; "$@"' \
 	    "${space:-none}" setpriv --reuid 65534 --regid 65534 \
-	    --clear-groups env SOJOURN="$STAGE/bin/sojourn" \
+	    --clear-groups env SOJOURN="$STAGE/bin/sojourn" GUARDED=1 \
+	    LD_LIBRARY_PATH="$STAGE/bin" \
 	    bash "$STAGE/e2e/$(basename "$0")" "$@"
-	exit $?
+	code=$?
+	[ "$code" != 124 ] || echo "FAILED: not done in $LIMIT_S s" >&2
+	exit "$code"
+fi
+if [ -z "${GUARDED:-}" ]; then
+	GUARDED=1 exec timeout -k 5 "$LIMIT_S" bash "$0" "$@"
 fi
 
+# TRACE=1: what it does, without disturbing what it looks at
+[ -z "${TRACE:-}" ] || { exec 7>&2; BASH_XTRACEFD=7; set -x; }
 WORK=$(mktemp -d)
 export HOME="$WORK/home" XDG_RUNTIME_DIR="$WORK/run" \
     XDG_STATE_HOME="$WORK/state" LC_ALL=C TZ=UTC
@@ -34,9 +47,16 @@ ME=$(id -un)
 cd "$WORK" || exit 1
 
 cleanup() {
-	"$SOJOURN" agent --stop
+	local code=$?
+	timeout --foreground -k 1 10 "$SOJOURN" agent --stop
 	[ -z "$SERVER_PID" ] || kill "$SERVER_PID" 2>/dev/null
+	if grep -qs 'runtime error:\|Sanitizer' "$WORK"/*.log; then
+		grep -s -A 20 'runtime error:\|Sanitizer' "$WORK"/*.log >&2
+		code=1
+	fi
+	[ -z "$(jobs -p)" ] || kill $(jobs -p) 2>/dev/null
 	cd / && rm -rf "$WORK"
+	exit $code
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
@@ -47,11 +67,14 @@ fail() {
 	exit 1
 }
 
+# A hanging command is a failure, not a wait.
+limited() { timeout --foreground -k 1 30 "$@"; }
+
 # expect CODE COMMAND...: runs it with a time limit; output in out and err.
 expect() {
 	local code want=$1
 	shift
-	timeout 60 "$@" >out 2>err
+	limited "$@" >out 2>err
 	code=$?
 	[ "$code" = "$want" ] || {
 		cat out err >&2

@@ -77,14 +77,14 @@ grep -q '^XDG_\|^SSH' out && fail "the environment of the server leaks"
 until_true logged 'service=who text="to the log"'
 until_true logged 'service=who text="and this"'
 head -c 5000000 /dev/urandom >big
-timeout 30 "$SOJOURN" open "$TARGET" cat <big >back || fail "cat"
+limited "$SOJOURN" open "$TARGET" cat <big >back || fail "cat"
 cmp big back || fail "what came back differs"
 expect 0 "$SOJOURN" open "$TARGET" early <big
 [ "$(cat out)" = "no more" ] || fail "the last words of a service are lost"
 until_true logged 'service=early'
 
 # a service goes with its stream
-timeout 30 "$SOJOURN" open "$TARGET" stay >/dev/null 2>&1 </dev/zero &
+timeout --foreground 30 "$SOJOURN" open "$TARGET" stay >/dev/null 2>&1 </dev/zero &
 OPEN=$!
 until_true test -s stay.pid
 kill "$OPEN"
@@ -124,14 +124,14 @@ mkfifo held
 exec 9<>held
 "$SOJOURN" open --no-agent "$TARGET" cat <held >/dev/null 2>other.err 9>&- &
 OTHER=$!
-two() { [ "$("$SOJOURN" list --server --json | wc -l)" = "$1" ]; }
-until_true two 2
-OTHER_ID=$("$SOJOURN" list --server --json | grep '"this":false' |
+listed() { [ "$(limited "$SOJOURN" list --server --json | wc -l)" = "$1" ]; }
+until_true listed 2
+OTHER_ID=$(limited "$SOJOURN" list --server --json | grep '"this":false' |
     sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
 expect 0 "$SOJOURN" logout "$OTHER_ID"
 wait "$OTHER" && fail "the login ended, its command did not see it"
 says other.err "revoked"
-until_true two 1
+until_true listed 1
 expect 255 "$SOJOURN" logout 0123456789abcdef
 
 # net is killed: the server says so and ends, logins stay
@@ -140,11 +140,14 @@ wait "$SERVER_PID"
 [ $? = 255 ] || fail "the server goes on without net"
 says server.log "net-died signal=9"
 start_server $SERVICES
-until_true sh -c '"$SOJOURN" login --json "$0" >again' "$TARGET"
-until_true two 2
-says server.log "login session=$(sed 's/.*"id":"\([0-9a-f]*\)".*/\1/' again)"
+# a session ends with its channel yet: the agent's is of no use any more
+expect 0 "$SOJOURN" agent --stop
+expect 0 "$SOJOURN" login --json "$TARGET"
+AGAIN=$(sed 's/.*"id":"\([0-9a-f]*\)".*/\1/' out)
+until_true listed 2
+says server.log "login session=$AGAIN"
 expect 0 "$SOJOURN" logout "$ID"
-until_true two 1
+until_true listed 1
 
 # the monitor is killed: net does not outlive it
 NET=$NET_PID
