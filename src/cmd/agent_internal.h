@@ -59,6 +59,8 @@ struct session {
 	struct sj_session *handle;
 	uint64_t number;
 	int started, away, resumed, unverified, asked;
+	int leaving;                 /* logged out here: nobody finds it any more */
+	struct loop_timer patience;  /* how long a logout is waited for */
 	struct waiter *waiters;
 	struct stream *streams;
 	char target[TARGET_MAX];

@@ -15,6 +15,12 @@
 #include "cmd/agent_protocol.h"
 #include "tool/pump.h"
 
+/* A command waits no longer than this, and some round trips, for the server's
+ * word on a logout. The agent goes on telling the server for as long as the
+ * library does. */
+#define LOGOUT_PATIENCE_MS 3000
+#define LOGOUT_ROUND_TRIPS 8
+
 /* --- looking up -------------------------------------------------------- */
 
 static struct session *
@@ -32,7 +38,8 @@ find_target(const struct agent *agent, const char *target)
 {
 	struct session *session = agent->sessions;
 
-	while (session != NULL && strcmp(session->target, target) != 0)
+	while (session != NULL && (session->leaving ||
+	    strcmp(session->target, target) != 0))
 		session = session->next;
 	return session;
 }
@@ -274,6 +281,7 @@ session_free(struct session *session)
 	while (*link != session)
 		link = &(*link)->next;
 	*link = session->next;
+	loop_timer_stop(agent->loop, &session->patience);
 	sj_session_close(session->handle);
 	free(session);
 	agent_check_idle(agent);
@@ -433,12 +441,45 @@ session_list(struct connection *connection, uint64_t number)
 
 	for (session = connection->agent->sessions; session != NULL;
 	    session = session->next)
-		send_session(connection, number, session, 0);
+		if (!session->leaving)
+			send_session(connection, number, session, 0);
+}
+
+/* Takes the waiters for the end, or those for the start, out. */
+static struct waiter *
+next_waiter(struct session *session, int for_end)
+{
+	struct waiter **link = &session->waiters;
+
+	while (*link != NULL && (*link)->for_end != for_end)
+		link = &(*link)->next;
+	if (*link != NULL) {
+		struct waiter *waiter = *link;
+
+		*link = waiter->next;
+		return waiter;
+	}
+	return NULL;
+}
+
+static void
+on_patience(struct loop_timer *timer)
+{
+	struct session *session = timer->data;
+	struct waiter *waiter;
+
+	while ((waiter = next_waiter(session, 1)) != NULL) {
+		agent_fail(waiter->connection, waiter->number,
+		    SJ_ERR_UNREACHABLE,
+		    "logged out here; the server did not answer");
+		free(waiter);
+	}
 }
 
 void
 session_logout(struct connection *connection, uint64_t number)
 {
+	struct sj_session_stats stats = { .size = sizeof(stats) };
 	struct agent *agent = connection->agent;
 	struct session *session = find_session(agent,
 	    message_number(&agent->in, FIELD_SESSION, 0));
@@ -447,8 +488,18 @@ session_logout(struct connection *connection, uint64_t number)
 		agent_fail(connection, number, SJ_ERR_ENDED, NULL);
 		return;
 	}
-	if (add_waiter(session, connection, number, 1) == 0)
-		sj_logout(session->handle);
+	if (add_waiter(session, connection, number, 1) != 0)
+		return;
+	if (!session->leaving && session->started) {
+		sj_session_stats(session->handle, &stats);
+		session->patience.call = on_patience;
+		session->patience.data = session;
+		loop_timer(agent->loop, &session->patience,
+		    LOGOUT_PATIENCE_MS +
+		    LOGOUT_ROUND_TRIPS * stats.rtt_ns / 1000000);
+	}
+	session->leaving = 1;
+	sj_logout(session->handle);
 }
 
 void
@@ -515,23 +566,6 @@ on_prompt(struct session *session, const struct sj_event *event)
 	message_put_number(out, FIELD_CODE, event->code);
 	message_put_text(out, FIELD_TEXT, event->text);
 	agent_send(waiter->connection);
-}
-
-/* Takes the waiters for the end, or those for the start, out. */
-static struct waiter *
-next_waiter(struct session *session, int for_end)
-{
-	struct waiter **link = &session->waiters;
-
-	while (*link != NULL && (*link)->for_end != for_end)
-		link = &(*link)->next;
-	if (*link != NULL) {
-		struct waiter *waiter = *link;
-
-		*link = waiter->next;
-		return waiter;
-	}
-	return NULL;
 }
 
 static void

@@ -52,6 +52,10 @@ run(struct client *client, const struct client_login *login,
 	report(&event, common);
 	if (event.error == 0)
 		return 0;
+	if (event.error == SJ_ERR_RESET && event.code == SJ_RESET_LIMIT)
+		return complain("stream", "end others first, or try later",
+		    "service %s: refused, the server has as many as it allows",
+		    service);
 	if (event.error == SJ_ERR_RESET)
 		snprintf(cause, sizeof(cause), "service %s: %s, code %" PRIu64,
 		    service, sj_strerror(event.error), event.code);

@@ -559,6 +559,18 @@ sj__endpoint_create(struct sj_endpoint **out,
 	return 0;
 }
 
+void
+sj__endpoint_say_goodbye(struct sj_endpoint *endpoint, struct sj_time now)
+{
+	/* A client's logins live on at the server, which need not know. */
+	if (!endpoint->is_server)
+		return;
+	for (struct list *at = endpoint->channels.next;
+	    at != &endpoint->channels; at = at->next)
+		sj__channel_close(container_of(at, struct sj__channel, all),
+		    now, 0, "the server ends");
+}
+
 static void
 free_channels(struct sj_endpoint *endpoint)
 {

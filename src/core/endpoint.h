@@ -18,6 +18,9 @@
 int sj__endpoint_create(struct sj_endpoint **endpoint,
     const struct sj_endpoint_options *options, const struct sj_io *io,
     const uint8_t *host_key_private);
+/* Server: the next transmits close all channels; destroy it after that. */
+void sj__endpoint_say_goodbye(struct sj_endpoint *endpoint,
+    struct sj_time now);
 void sj__endpoint_destroy(struct sj_endpoint *endpoint);
 
 /* The driver behind an endpoint, and the options it was opened with (copied,

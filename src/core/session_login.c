@@ -222,6 +222,10 @@ on_result(struct sj_session *session, struct span list)
 	if (code != 0) {
 		if (code == (uint64_t)-SJ_ERR_APPLICATION)
 			sj__session_end(session, SJ_ERR_APPLICATION, NULL);
+		else if (code == (uint64_t)-SJ_ERR_STORE)
+			sj__session_end(session, SJ_ERR_STORE,
+			    "the server cannot store the login: its disk or "
+			    "its store has failed");
 		else
 			sj__session_end(session, SJ_ERR_REFUSED,
 			    session->text);
@@ -415,7 +419,7 @@ sj__login_decide(struct sj_session *session, struct sj_time now,
 	session->identity.expires_unix_s = now.unix_s + session->lifetime_s;
 	error = store_login(session);
 	if (error < 0)
-		refuse(session, SJ_ERR_REFUSED);
+		refuse(session, SJ_ERR_STORE);
 	return error;
 }
 
@@ -439,7 +443,7 @@ sj__session_on_stored(struct sj_session *session, struct sj_time now,
 	if (session->state != SESSION_JUDGING)
 		return;
 	if (answer->error < 0) {
-		refuse(session, SJ_ERR_REFUSED);
+		refuse(session, SJ_ERR_STORE);
 		return;
 	}
 	session->record_version = answer->version;

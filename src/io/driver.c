@@ -290,6 +290,8 @@ sj_endpoint_close(struct sj_endpoint *endpoint)
 	driver = sj__endpoint_driver(endpoint);
 	if (driver != NULL) {
 		flush(driver);
+		sj__endpoint_say_goodbye(endpoint, clock_now());
+		flush(driver);
 		logins_forget(driver);
 	}
 	sj__endpoint_destroy(endpoint);

@@ -105,10 +105,14 @@ signed_bytes(const struct job *job, const uint8_t *blob, uint8_t *out,
 	return writer.failed ? 0 : (size_t)(writer.at - out);
 }
 
-/* The mechanism's message from a signature in ssh's form. */
+/* The mechanism's message from a signature in ssh's form; origin is where the
+ * key is, for whoever is told that it was refused. */
 static void
-answer_with(const struct job *job, const uint8_t *blob, struct span signature)
+answer_with(const struct job *job, const uint8_t *blob, struct span signature,
+    const char *origin)
 {
+	char fingerprint[SJ__FINGERPRINT_SIZE];
+	char text[SJ__FINGERPRINT_SIZE + PATH_SIZE + 16];
 	uint8_t sshsig[1024], message[2048];
 	struct writer inner = writer_of(sshsig, sizeof sshsig);
 	struct writer outer = writer_of(message, sizeof message);
@@ -126,6 +130,10 @@ answer_with(const struct job *job, const uint8_t *blob, struct span signature)
 	answer.length = (size_t)(outer.at - message);
 	if (inner.failed || outer.failed)
 		answer.error = SJ_ERR_NO_CREDENTIAL;
+	sj__fingerprint_of(sj__endpoint_crypto(job->endpoint),
+	    (struct span){ blob, KEY_BLOB_SIZE }, fingerprint);
+	snprintf(text, sizeof text, "key %s (%s)", fingerprint, origin);
+	answer.text = text;
 	sj_core_answer(job->endpoint, job->request, &answer);
 }
 
@@ -148,7 +156,7 @@ sign_with_seed(const struct job *job, const struct key_file *key)
 	put_string(&writer, "ssh-ed25519", 11);
 	put_string(&writer, raw, sizeof raw);
 	answer_with(job, key->blob, (struct span){ formatted,
-	    (size_t)(writer.at - formatted) });
+	    (size_t)(writer.at - formatted) }, job->file);
 }
 
 /* The job's file, when the agent has nothing (more) to offer. */
@@ -195,7 +203,7 @@ on_signed(void *data, unsigned type, const uint8_t *body, size_t length)
 		    "ssh-agent refused to sign");
 		return;
 	}
-	answer_with(job, job->blob, signature);
+	answer_with(job, job->blob, signature, "ssh-agent");
 }
 
 static void

@@ -40,6 +40,7 @@
 
 #define LOGINS_MAX 65536
 #define END_GRACE_MS 10000
+#define ANSWER_PATIENCE_MS 5000      /* for net to read; it reads all the time */
 
 enum state { STARTING = 1, SERVING = 2, ENDING = 4 };
 
@@ -77,9 +78,12 @@ static int
 answer_send(const struct monitor *monitor, struct answer *answer,
     const int *descriptors, size_t count)
 {
+	int result;
+
 	answer->descriptors = (uint32_t)count;
-	return request_send(monitor->requests, answer, sizeof(*answer),
-	    descriptors, count, 1);
+	result = request_send(monitor->requests, answer, sizeof(*answer),
+	    descriptors, count, ANSWER_PATIENCE_MS);
+	return result == SJ_AGAIN ? SJ_ERR_PROTOCOL : result;
 }
 
 static struct login *
@@ -188,6 +192,16 @@ add_login(struct monitor *monitor, const struct request_login *request)
 	return 0;
 }
 
+/* Addresses and names as they end up in the environment of a service. */
+static int
+is_plain(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text > '~')
+			return 0;
+	return 1;
+}
+
 /* The right to log in. The key is looked up whatever the name was, so that
  * the time taken tells nothing about names. */
 static int
@@ -225,7 +239,9 @@ on_login(struct monitor *monitor, const union request *request)
 	    !request_string_ok(login->credential_name,
 	    sizeof(login->credential_name)) ||
 	    !request_string_ok(login->peer, sizeof(login->peer)) ||
-	    login->credential_length > sizeof(login->credential))
+	    login->credential_length > sizeof(login->credential) ||
+	    strcmp(login->application, SERVE_APPLICATION) != 0 ||
+	    !is_plain(login->peer))
 		return SJ_ERR_PROTOCOL;
 	if (find_login(monitor, login->session) != NULL)
 		return SJ_ERR_PROTOCOL;
@@ -468,12 +484,38 @@ on_signals(struct monitor *monitor)
 	while (read(monitor->signals, &info, sizeof(info)) ==
 	    (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
-			log_event(LOG_NORMAL, "ending signal=%u",
-			    info.ssi_signo);
+			if (monitor->state != ENDING)
+				log_event(LOG_NORMAL, "ending signal=%u",
+				    info.ssi_signo);
 			begin_end(monitor);
 		}
 	}
 	reap(monitor);
+}
+
+/* Net is gone: services are asked to end, and after their grace they are made
+ * to. */
+static void
+end_services(struct monitor *monitor)
+{
+	struct pollfd polls[1 + PROCESSES_MAX];
+	int wait_ms;
+
+	processes_end(&monitor->processes, 0, 0);
+	while ((wait_ms = processes_tick(&monitor->processes)) >= 0) {
+		size_t i, count = 1 + processes_polls(&monitor->processes,
+		    polls + 1, PROCESSES_MAX);
+
+		polls[0] = (struct pollfd){ monitor->signals, POLLIN, 0 };
+		if (poll(polls, (nfds_t)count, wait_ms) < 0 && errno != EINTR)
+			return;
+		for (i = 1; i < count; i++)
+			if (polls[i].revents != 0)
+				processes_read(&monitor->processes,
+				    polls[i].fd);
+		if (polls[0].revents != 0)
+			on_signals(monitor);
+	}
 }
 
 static int
@@ -583,7 +625,7 @@ monitor_run(const struct serve_options *options, pid_t net, int requests,
 		kill(monitor->net, SIGKILL);
 		waitpid(monitor->net, &status, 0);
 	}
-	processes_end(&monitor->processes, 0, 0);
+	end_services(monitor);
 	store_relay_fini(&monitor->relay);
 	explicit_bzero(monitor->host_private, sizeof(monitor->host_private));
 	free(monitor->logins);

@@ -25,7 +25,6 @@
 #include "serve/sandbox.h"
 #include "serve/store_relay.h"
 
-#define APPLICATION "sojourn"
 #define WAITING_MAX 4096             /* requests to the monitor */
 #define EVENTS_AT_ONCE 64
 
@@ -288,7 +287,7 @@ open_endpoint(struct net *net, int store)
 	int result;
 
 	options.listen = net->options->listen;
-	options.application = APPLICATION;
+	options.application = SERVE_APPLICATION;
 	options.host_key = &net->host_key;
 	options.idle_limit_s = net->options->idle_limit_s;
 	options.lifetime_s = net->options->lifetime_s;
@@ -303,6 +302,18 @@ open_endpoint(struct net *net, int store)
 		    error[0] != '\0' ? error : sj_strerror(result),
 		    sj_error_next(result));
 	return result;
+}
+
+/* What the environment says is nobody's business who takes this process. */
+static void
+wipe_environment(void)
+{
+	char **each;
+
+	for (each = environ; each != NULL && *each != NULL; each++)
+		explicit_bzero(*each, strlen(*each));
+	if (environ != NULL)
+		*environ = NULL;
 }
 
 static int
@@ -346,6 +357,7 @@ start(struct net *net, int store)
 	net->requests.call = on_requests;
 	net_watch(net, &net->driver, EPOLLIN);
 	net_watch(net, &net->requests, EPOLLIN);
+	wipe_environment();
 	result = enter_sandbox();
 	if (result != 0)
 		return result;

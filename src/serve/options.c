@@ -55,7 +55,7 @@ serve_options_init(struct serve_options *options, char *error, size_t capacity)
 	if (home == NULL || home[0] != '/')
 		home = entry->pw_dir;
 	if (home == NULL || home[0] != '/' || strlen(home) > 2000)
-		return fail(error, capacity, "no home directory", "HOME");
+		return fail(error, capacity, "no home directory", "set HOME");
 	snprintf(options->home, sizeof(options->home), "%s", home);
 	if (state != NULL && state[0] == '/' && strlen(state) < 2000)
 		snprintf(directory, sizeof(directory), "%s/sojourn", state);
@@ -268,17 +268,52 @@ apply_keyword(struct serve_options *options, const char *keyword, char *value,
 	return fail(error, capacity, keyword, "unknown keyword");
 }
 
+/* What one place may say once only: of two, one would be forgotten. */
 static int
-apply_line(struct serve_options *options, char *line, char *error,
-    size_t capacity)
+mark_given(uint32_t *given, const char *keyword, char *error, size_t capacity)
 {
-	char *value, *end = line + strlen(line);
+	static const char *const single[] = { "Listen", "HostKey",
+		"AuthorizedKeysFile", "Store", "SessionIdleLimit",
+		"SessionLifetime" };
+	size_t i;
 
+	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
+		if (strcasecmp(keyword, single[i]) != 0)
+			continue;
+		if (*given & 1U << i)
+			return fail(error, capacity, single[i],
+			    "given more than once");
+		*given |= 1U << i;
+	}
+	return 0;
+}
+
+/* A '#' at the beginning of a word begins a comment. */
+static void
+cut_comment(char *line)
+{
+	char *at;
+
+	for (at = strchr(line, '#'); at != NULL; at = strchr(at + 1, '#'))
+		if (at == line || isspace((unsigned char)at[-1])) {
+			*at = '\0';
+			return;
+		}
+}
+
+static int
+apply_line(struct serve_options *options, uint32_t *given, char *line,
+    char *error, size_t capacity)
+{
+	char *value, *end;
+
+	cut_comment(line);
+	end = line + strlen(line);
 	while (end > line && isspace((unsigned char)end[-1]))
 		*--end = '\0';
 	while (isspace((unsigned char)*line))
 		line++;
-	if (*line == '\0' || *line == '#')
+	if (*line == '\0')
 		return 0;
 	value = line + strcspn(line, " \t");
 	if (*value == '\0')
@@ -286,6 +321,8 @@ apply_line(struct serve_options *options, char *line, char *error,
 	*value++ = '\0';
 	while (isspace((unsigned char)*value))
 		value++;
+	if (mark_given(given, line, error, capacity) != 0)
+		return SJ_ERR_ARGUMENT;
 	return apply_keyword(options, line, value, error, capacity);
 }
 
@@ -297,6 +334,7 @@ serve_options_file(struct serve_options *options, const char *path,
 	char *line = NULL, cause[512] = "";
 	size_t size = 0;
 	unsigned number = 0;
+	uint32_t given = 0;
 	int result = 0;
 	ssize_t length;
 
@@ -310,9 +348,13 @@ serve_options_file(struct serve_options *options, const char *path,
 			result = fail(cause, sizeof(cause), "NUL",
 			    "not a text file");
 		else
-			result = apply_line(options, line, cause,
+			result = apply_line(options, &given, line, cause,
 			    sizeof(cause));
 	}
+	/* half a file is not a configuration */
+	if (result == 0 && ferror(file))
+		result = fail(cause, sizeof(cause), "cannot be read",
+		    strerror(errno));
 	free(line);
 	fclose(file);
 	if (result != 0)

@@ -10,6 +10,7 @@
 
 #define SERVE_SERVICES_MAX 64
 #define SERVE_WORDS_MAX 16
+#define SERVE_APPLICATION "sojourn"
 #define SERVE_SERVICE_FILES "files"
 #define SERVE_SERVICE_SESSIONS "sojourn-sessions"
 

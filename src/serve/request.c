@@ -17,7 +17,7 @@
 
 int
 request_send(int fd, const void *bytes, size_t length, const int *descriptors,
-    size_t descriptor_count, int wait)
+    size_t descriptor_count, int wait_ms)
 {
 	union {
 		struct cmsghdr align;
@@ -53,10 +53,10 @@ request_send(int fd, const void *bytes, size_t length, const int *descriptors,
 			continue;
 		if (errno != EAGAIN)
 			return SJ_ERR_ENDED;
-		if (!wait)
+		if (wait_ms == 0)
 			return SJ_AGAIN;
-		if (poll(&room, 1, -1) < 0 && errno != EINTR)
-			return SJ_ERR_ENDED;
+		if (poll(&room, 1, wait_ms) <= 0)
+			wait_ms = 0; /* one last try */
 	}
 }
 
@@ -109,9 +109,11 @@ request_receive(int fd, void *bytes, size_t capacity, int descriptors[2],
 	if (length < 0)
 		return errno == EAGAIN ? SJ_AGAIN : 0;
 	take_descriptors(&message, descriptors, descriptor_count);
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-		return SJ_ERR_PROTOCOL;
-	return length;
+	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
+		return length;
+	while (descriptor_count != NULL && *descriptor_count > 0)
+		close(descriptors[--*descriptor_count]);
+	return SJ_ERR_PROTOCOL;
 }
 
 int

@@ -121,13 +121,14 @@ struct store_head {
 	(sizeof(struct store_head) + STORE_KEY_MAX + STORE_VALUE_MAX + \
 	    STORE_TEXT_MAX)
 
-/* Sends one packet, with up to two descriptors; waits for room if wait is set.
+/* Sends one packet, with up to two descriptors; waits that long for room.
  * 0, SJ_AGAIN (no room), or SJ_ERR_ENDED (nobody there). */
 int request_send(int fd, const void *bytes, size_t length,
-    const int *descriptors, size_t descriptor_count, int wait);
+    const int *descriptors, size_t descriptor_count, int wait_ms);
 /* Takes one packet. Its length, 0 (the other end is gone), SJ_AGAIN, or
  * SJ_ERR_PROTOCOL if it did not fit. Descriptors beyond the capacity of two
- * are closed; *descriptor_count may be NULL if none are wanted. */
+ * are closed, and all of a packet that did not fit; *descriptor_count may be
+ * NULL if none are wanted. */
 ptrdiff_t request_receive(int fd, void *bytes, size_t capacity,
     int descriptors[2], size_t *descriptor_count);
 /* 1 if the array holds a NUL. */

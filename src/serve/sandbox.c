@@ -83,7 +83,7 @@ static const int allowed[] = {
 	SCMP_SYS(sendmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg),
 	SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
-	SCMP_SYS(fstat), SCMP_SYS(lseek),
+	SCMP_SYS(lseek),
 	SCMP_SYS(pipe2), SCMP_SYS(dup), SCMP_SYS(dup3),
 	/* waiting */
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(epoll_create1),
@@ -112,31 +112,51 @@ static const int deadly[] = {
 	SCMP_SYS(io_uring_setup), SCMP_SYS(userfaultfd),
 };
 
-/* The calls of which only some forms are allowed. */
+/* The calls of which only some forms are allowed: an argument, the bits of it
+ * that count, and what they have to be. */
+static int
+add_form(scmp_filter_ctx filter, int call, unsigned argument, scmp_datum_t mask,
+    scmp_datum_t value)
+{
+	const struct scmp_arg_cmp form = { .arg = argument,
+		.op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value };
+
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &form);
+}
+
+static int
+add_socketpair(scmp_filter_ctx filter)
+{
+	/* not SOCK_DGRAM: such a socket reaches any other by its path */
+	const struct scmp_arg_cmp form[] = {
+		{ .arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX },
+		{ .arg = 1, .op = SCMP_CMP_MASKED_EQ,
+		    .datum_a = ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+		    .datum_b = SOCK_STREAM },
+	};
+
+	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+	    SCMP_SYS(socketpair), 2, form);
+}
+
 static int
 add_forms(scmp_filter_ctx filter)
 {
+	const scmp_datum_t all = ~(scmp_datum_t)0, word = UINT32_MAX;
 	static const int commands[] = { F_GETFL, F_SETFL, F_GETFD, F_SETFD,
 		F_DUPFD_CLOEXEC };
 	int failed = 0;
 	size_t i;
 
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-	    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect),
-	    1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-	    SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-	/* libc's fstat() */
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-	    SCMP_SYS(newfstatat), 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+	failed |= add_form(filter, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
+	failed |= add_form(filter, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
+	failed |= add_socketpair(filter);
 	/* abort() and failed assertions: only itself */
-	failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	failed |= add_form(filter, SCMP_SYS(tgkill), 0, all,
+	    (scmp_datum_t)getpid());
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW,
-		    SCMP_SYS(fcntl), 1,
-		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+		failed |= add_form(filter, SCMP_SYS(fcntl), 1, word,
+		    (scmp_datum_t)commands[i]);
 	return failed;
 }
 

@@ -53,8 +53,8 @@ const char serve_help[] =
     "there. One line of log per event goes to stderr.\n";
 
 struct words {
-	const char *config, *listen, *host_key, *store, *authorized_keys;
-	struct command_values services;
+	const char *config, *host_key, *store, *authorized_keys;
+	struct command_values listen, services;
 };
 
 static int
@@ -83,9 +83,14 @@ read_options(struct serve_options *options, const struct words *words,
 	if (result == 0 && words->config != NULL)
 		result = serve_options_file(options, words->config, error,
 		    capacity);
-	if (result == 0 && words->listen != NULL)
-		result = serve_options_listen(options, words->listen, error,
-		    capacity);
+	if (result == 0 && words->listen.count > 0)
+		result = serve_options_listen(options, words->listen.list[0],
+		    error, capacity);
+	if (result == 0 && words->listen.count > 1) {
+		snprintf(error, capacity, "--listen %s: more than one address "
+		    "is not built yet", words->listen.list[1]);
+		result = SJ_ERR_ARGUMENT;
+	}
 	for (i = 0; result == 0 && i < words->services.count; i++)
 		result = serve_options_service(options,
 		    words->services.list[i], error, capacity);
@@ -117,12 +122,34 @@ open_signals(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* What net was born with and is not to have: the terminal or file on stdin and
+ * stdout, and what getpwuid() may have left behind. */
+static void
+close_all_but(int one, int other)
+{
+	unsigned low = (unsigned)(one < other ? one : other);
+	unsigned high = (unsigned)(one < other ? other : one);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0)
+		_exit(255);
+	if (low > 3)
+		close_range(3, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	if (close_range(high + 1, ~0U, 0) != 0)
+		_exit(255);
+}
+
 static int
 run(const struct serve_options *options)
 {
 	int requests[2], store[2], signals;
 	pid_t net;
 
+	/* whoever reads the log may go away; services get the default back */
+	signal(SIGPIPE, SIG_IGN);
 	/* blocked before the fork: who is asked to end is the monitor */
 	signals = open_signals();
 	if (signals < 0 ||
@@ -135,9 +162,7 @@ run(const struct serve_options *options)
 		return complain("local", NULL, "serve: fork: %s",
 		    strerror(errno));
 	if (net == 0) {
-		close(requests[0]);
-		close(store[0]);
-		close(signals);
+		close_all_but(requests[1], store[1]);
 		/* not exit(): nothing of the monitor's is to run here */
 		_exit(net_run(options, requests[1], store[1]));
 	}
@@ -199,7 +224,8 @@ cmd_serve(const struct command *command, int argc, char **argv)
 	char error[4600];
 	const struct command_option own[] = {
 		{ .name = "config", .takes_value = 1, .value = &words.config },
-		{ .name = "listen", .takes_value = 1, .value = &words.listen },
+		{ .name = "listen", .takes_value = 1,
+		    .values = &words.listen },
 		{ .name = "service", .takes_value = 1,
 		    .values = &words.services },
 		{ .name = "host-key", .takes_value = 1,
@@ -216,6 +242,10 @@ cmd_serve(const struct command *command, int argc, char **argv)
 	/* how the monitor starts the service "files" */
 	if (argc == 2 && strcmp(argv[1], "--files-process") == 0)
 		return service_files_main();
+	/* nothing else that the caller had open */
+	if (close_range(3, ~0U, 0) != 0)
+		return complain("local", NULL, "serve: close_range: %s",
+		    strerror(errno));
 	left = command_options(command, &common, own, argc, argv);
 	if (left != 0)
 		return command_misuse(command, "takes no arguments");

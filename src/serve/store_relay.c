@@ -11,6 +11,7 @@
 
 #include <sojourn.h>
 
+#include "serve/log.h"
 #include "serve/store_relay.h"
 
 #define ROUNDS_MAX 64
@@ -20,6 +21,7 @@ store_relay_init(struct store_relay *relay, int fd, struct sj_store *store)
 {
 	relay->fd = fd;
 	relay->store = store;
+	relay->over = 0;
 	relay->request_length = 0;
 	relay->answer_length = 0;
 	return store != NULL ? 0 : SJ_ERR_MEMORY;
@@ -30,7 +32,7 @@ store_relay_polls(const struct store_relay *relay, struct pollfd polls[2])
 {
 	short events = 0;
 
-	if (relay->request_length == 0)
+	if (relay->request_length == 0 && !relay->over)
 		events |= POLLIN;
 	if (relay->answer_length > 0)
 		events |= POLLOUT;
@@ -47,6 +49,9 @@ encode_answer(struct store_relay *relay, const struct sj_store_answer *answer)
 		.version = answer->version, .error = answer->error };
 	unsigned char *out = relay->answer + sizeof(head);
 
+	if (answer->error == SJ_ERR_STORE)
+		log_event(LOG_NORMAL, "store-failed cause=\"%s\"",
+		    answer->text != NULL ? answer->text : "");
 	if (answer->key_length <= STORE_KEY_MAX)
 		head.key_length = (uint32_t)answer->key_length;
 	if (answer->value_length <= STORE_VALUE_MAX)
@@ -142,6 +147,8 @@ store_relay_work(struct store_relay *relay)
 
 			if (length < 0 && length != SJ_AGAIN)
 				return (int)length;
+			if (length == 0)
+				relay->over = 1; /* net closes its end */
 			if (length > 0)
 				relay->request_length = (size_t)length;
 		}

@@ -19,6 +19,7 @@
 struct store_relay {
 	struct sj_store *store;
 	int fd;
+	int over;                    /* net sends no more */
 	size_t request_length;       /* taken, but the store was busy; 0: none */
 	size_t answer_length;        /* made, but there was no room; 0: none */
 	unsigned char request[STORE_MESSAGE_MAX];

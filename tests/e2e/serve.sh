@@ -105,7 +105,8 @@ expect 255 "$SOJOURN" open "$TARGET" "$(printf 'x%.0s' $(seq 300))" </dev/null
 new_key wrong
 expect 255 "$SOJOURN" login --no-agent -i wrong --server-key "$SERVER_KEY" "$TARGET"
 sed 's/SHA256:[^ ]*/KEY/; s/([^)]*)/FILE/' err >refusal
-says err "refused $ME"
+says err "refused $ME with key SHA256:"
+says err "($WORK/wrong)"
 expect 255 "$SOJOURN" login --no-agent --server-key "$SERVER_KEY" "root@$TARGET"
 sed "s/SHA256:[^ ]*/KEY/; s/([^)]*)/FILE/; s/ root / $ME /" err | cmp - refusal ||
     fail "a refusal tells about users: $(cat err refusal)"
