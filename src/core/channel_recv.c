@@ -130,6 +130,8 @@ on_close(struct sj__channel *channel, struct sj_time now,
 
 /* --- Packets ----------------------------------------------------------- */
 
+#define FRAMES_KEPT 4
+
 struct packet_in {
 	struct sj_time now;
 	const struct sj_path *key;
@@ -138,6 +140,9 @@ struct packet_in {
 	bool eliciting, is_closed, is_newest;
 	bool is_challenged;
 	uint8_t challenge[8];
+	unsigned kept_count;            /* frames decoded; those after them: rest */
+	struct reader rest;
+	struct frame kept[FRAMES_KEPT];
 };
 
 static int
@@ -179,36 +184,52 @@ on_channel_frame(struct sj__channel *channel, struct packet_in *in,
 	return SJ_ERR_PROTOCOL;
 }
 
-/* First the whole payload as syntax, then frame by frame. */
+/* First the whole payload as syntax, then frame by frame. The first frames are
+ * kept, so that nearly all packets are decoded once. */
 static int
 check_frames(struct span payload, struct packet_in *in)
 {
 	struct reader reader = reader_of(payload.data, payload.length);
-	struct frame frame;
+	struct frame other, *frame = in->kept;
 
 	in->eliciting = false;
-	while (sj__frame_decode(&reader, &frame))
-		in->eliciting |= frame_is_eliciting(frame.type);
+	in->kept_count = 0;
+	in->rest = reader;
+	while (sj__frame_decode(&reader, frame)) {
+		in->eliciting |= frame_is_eliciting(frame->type);
+		if (in->kept_count < FRAMES_KEPT) {
+			in->kept_count++;
+			in->rest = reader;
+		}
+		frame = in->kept_count < FRAMES_KEPT ?
+		    &in->kept[in->kept_count] : &other;
+	}
 	return reader.failed ? SJ_ERR_PROTOCOL : 0;
 }
 
 static int
-apply_frames(struct sj__channel *channel, struct packet_in *in,
-    struct span payload)
+apply_frame(struct sj__channel *channel, struct packet_in *in,
+    const struct frame *frame)
 {
-	struct reader reader = reader_of(payload.data, payload.length);
+	if (frame_is_session(frame->type))
+		return channel->user->on_frame(channel->user_data, in->now,
+		    frame);
+	return on_channel_frame(channel, in, frame);
+}
+
+static int
+apply_frames(struct sj__channel *channel, struct packet_in *in)
+{
 	struct frame frame;
 	int error = 0;
 
+	for (unsigned i = 0; i < in->kept_count && error >= 0 &&
+	    !in->is_closed && channel->state != CHANNEL_CLOSED; i++)
+		error = apply_frame(channel, in, &in->kept[i]);
 	while (error >= 0 && !in->is_closed &&
 	    channel->state != CHANNEL_CLOSED &&
-	    sj__frame_decode(&reader, &frame)) {
-		if (frame_is_session(frame.type))
-			error = channel->user->on_frame(channel->user_data,
-			    in->now, &frame);
-		else
-			error = on_channel_frame(channel, in, &frame);
-	}
+	    sj__frame_decode(&in->rest, &frame))
+		error = apply_frame(channel, in, &frame);
 	return error;
 }
 
@@ -331,7 +352,7 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	note_heard(channel, in);
 	if (updated)
 		SJ_TRY(on_phase_changed(channel, in->now));
-	error = apply_frames(channel, in, payload);
+	error = apply_frames(channel, in);
 	if (channel->opened_now && channel->state == CHANNEL_OPEN) {
 		channel->opened_now = false;
 		if (!channel->parameters_seen)
