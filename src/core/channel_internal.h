@@ -42,7 +42,9 @@ int sj__channel_on_retire_id(struct sj__channel *channel,
     const struct frame *frame);
 void sj__channel_new_id_lost(struct sj__channel *channel, uint64_t sequence);
 void sj__channel_retire_id(struct sj__channel *channel, uint64_t sequence);
-void sj__channel_follow_id(struct sj__channel *channel, const uint8_t *own_id);
+uint64_t sj__channel_sequence_of(const struct sj__channel *channel,
+    const uint8_t *id);
+void sj__channel_follow_id(struct sj__channel *channel, uint64_t sequence);
 
 size_t sj__channel_path_room(const struct channel_path *at);
 bool sj__channel_path_wants(const struct channel_path *at);

@@ -144,18 +144,24 @@ spare_peer_id(struct sj__channel *channel)
 	return best;
 }
 
+/* Of one of our own ids, which is how the packet found us. */
+uint64_t
+sj__channel_sequence_of(const struct sj__channel *channel, const uint8_t *id)
+{
+	for (unsigned i = 0; i < CHANNEL_IDS; i++)
+		if (channel->own_ids[i].is_valid &&
+		    memcmp(channel->own_ids[i].bytes, id, ID_SIZE) == 0)
+			return channel->own_ids[i].sequence;
+	return channel->used_sequence;
+}
+
 /* client: the server writes to another id of ours, so it has moved us, or tries
  * to: a fresh id of its own from here on. [SJ-ID-3] */
 void
-sj__channel_follow_id(struct sj__channel *channel, const uint8_t *own_id)
+sj__channel_follow_id(struct sj__channel *channel, uint64_t sequence)
 {
 	struct channel_id *id;
-	uint64_t sequence = channel->used_sequence;
 
-	for (unsigned i = 0; i < CHANNEL_IDS; i++)
-		if (channel->own_ids[i].is_valid &&
-		    memcmp(channel->own_ids[i].bytes, own_id, ID_SIZE) == 0)
-			sequence = channel->own_ids[i].sequence;
 	if (channel->is_server || sequence == channel->used_sequence)
 		return;
 	id = spare_peer_id(channel);

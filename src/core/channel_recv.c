@@ -135,7 +135,8 @@ on_close(struct sj__channel *channel, struct sj_time now,
 struct packet_in {
 	struct sj_time now;
 	const struct sj_path *key;
-	struct channel_path *path;
+	struct channel_path *path;      /* of this channel; NULL: a new one */
+	uint64_t own_sequence;          /* of the id it came to */
 	uint64_t number;
 	bool eliciting, is_closed, is_newest;
 	bool is_challenged;
@@ -160,8 +161,10 @@ on_channel_frame(struct sj__channel *channel, struct packet_in *in,
 		in->is_challenged = true;
 		return 0;
 	case FRAME_PATH_RESPONSE:
-		return sj__channel_on_path_response(channel, in->now,
-		    frame->u.path.bytes);
+		SJ_TRY(sj__channel_on_path_response(channel, in->now,
+		    frame->u.path.bytes));
+		in->path = sj__channel_path_of(channel, in->key);
+		return 0;
 	case FRAME_NEW_ID:
 		return sj__channel_on_new_id(channel, frame);
 	case FRAME_RETIRE_ID:
@@ -291,22 +294,19 @@ note_heard(struct sj__channel *channel, const struct packet_in *in)
 /* What the packet says about where its sender is, once its frames, which may
  * bring the ids that are needed for it, are done. */
 static void
-look_at_path(struct sj__channel *channel, struct packet_in *in,
-    const uint8_t *own_id, size_t length)
+look_at_path(struct sj__channel *channel, struct packet_in *in, size_t length)
 {
-	struct channel_path *at;
-
 	if (in->is_newest)
-		sj__channel_follow_id(channel, own_id);
-	at = sj__channel_path_of(channel, in->key);
-	if (at == NULL && in->is_newest) {      /* [SJ-PA-1] */
+		sj__channel_follow_id(channel, in->own_sequence);
+	if (in->path == NULL && in->is_newest) {        /* [SJ-PA-1] */
 		sj__channel_probe_path(channel, in->key, length);
-		at = sj__channel_path_of(channel, in->key);
+		in->path = sj__channel_path_of(channel, in->key);
 	}
-	if (in->is_challenged && at != NULL) {
-		memcpy(at->response, in->challenge, sizeof at->response);
-		at->response_size = length;
-		at->response_wanted = true;
+	if (in->is_challenged && in->path != NULL) {
+		memcpy(in->path->response, in->challenge,
+		    sizeof in->path->response);
+		in->path->response_size = length;
+		in->path->response_wanted = true;
 	}
 }
 
@@ -332,7 +332,6 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 		return 0;
 	}
 	SJ_TRY(check_frames(payload, in));
-	in->path = sj__channel_path_of(channel, in->key);
 	in->is_newest = in->number >= sj__recovery_expected_number(recovery);
 	in->is_challenged = false;
 	if (channel->state == CHANNEL_ANSWERED)
@@ -360,7 +359,7 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 		channel->user->on_open(channel->user_data, in->now);
 	}
 	if (error >= 0 && channel->state == CHANNEL_OPEN)
-		look_at_path(channel, in, packet + 1, length);
+		look_at_path(channel, in, length);
 	return error;
 }
 
@@ -383,6 +382,8 @@ sj__channel_receive(struct sj__channel *channel, struct sj_time now,
 	size_t count, one;
 	int error;
 
+	in.path = sj__channel_path_of(channel, path);
+	in.own_sequence = sj__channel_sequence_of(channel, bytes + 1);
 	while (length > 0) {
 		count = min_size((length + segment - 1) / segment, BURST_MAX);
 		if (length < (count - 1) * segment + PACKET_MIN)

@@ -66,12 +66,18 @@ int
 sj__range_add(struct sj__range_set *set, struct sj__memory *memory,
     uint64_t from, uint64_t to, size_t limit)
 {
-	size_t at = first_reaching(set, from), end = at;
 	struct sj__range *range;
+	size_t at, end;
 
 	assert(from <= to);
 	if (from == to)
 		return 0;
+	/* What mostly comes: the next one. */
+	if (set->count > 0 && set->ranges[set->count - 1].to == from) {
+		set->ranges[set->count - 1].to = to;
+		return 1;
+	}
+	at = end = first_reaching(set, from);
 	if (at == set->count || set->ranges[at].from > to) {
 		SJ_TRY(make_room(set, memory, at, limit));
 		set->ranges[at] = (struct sj__range){ from, to };
