@@ -44,6 +44,16 @@ says() {	# FILE TEXT
 	}
 }
 
+# Until a command succeeds, at most ten seconds.
+until_true() {
+	local i=0
+	until "$@"; do
+		i=$((i + 1))
+		[ $i -lt 200 ] || fail "never true: $*"
+		sleep 0.05
+	done
+}
+
 # Starts testd; sets PORT and SERVER_KEY.
 start_server() {
 	mkdir -m 700 -p server
@@ -52,11 +62,7 @@ start_server() {
 	chmod 600 server/authorized_keys
 	"$TESTD" server/host.key server/authorized_keys >server/out &
 	SERVER_PID=$!
-	i=0
-	while [ ! -s server/out ] && [ $i -lt 100 ]; do
-		sleep 0.1
-		i=$((i + 1))
-	done
+	until_true test -s server/out
 	read -r PORT SERVER_KEY <server/out
 	[ -n "${SERVER_KEY:-}" ] || fail "the server does not start"
 	TARGET="127.0.0.1:$PORT"

@@ -89,18 +89,24 @@ chmod 700 "$XDG_RUNTIME_DIR/sojourn"
 
 # an agent that is killed: nobody hangs, the next one starts
 expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
-sleep 20 | timeout 20 "$SOJOURN" open "$TARGET" echo >open.out 2>open.err &
-sleep 0.5
-AGENT=$(fuser "$XDG_RUNTIME_DIR/sojourn/agent.lock" 2>/dev/null | tr -d ' ')
-if [ -n "$AGENT" ]; then
-	kill -KILL "$AGENT"
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		sleep 0.2
-		[ ! -s open.err ] || break
-	done
-	says open.err "the agent has ended"
-	expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
-fi
+mkfifo held
+exec 9<>held
+timeout 20 "$SOJOURN" open "$TARGET" echo <held >open.out 2>open.err 9>&- &
+OPEN=$!
+echo there >&9
+until_true test -s open.out
+# whoever has its lock open
+AGENT=
+for fd in /proc/[0-9]*/fd/*; do
+	[ "$(readlink "$fd")" != "$XDG_RUNTIME_DIR/sojourn/agent.lock" ] ||
+		AGENT=$(echo "$fd" | cut -d/ -f3)
+done 2>/dev/null
+[ -n "$AGENT" ] || fail "no agent has the lock"
+kill -KILL "$AGENT"
+wait "$OPEN" && fail "the agent is gone and open is content"
+exec 9>&-
+says open.err "the agent has ended"
+expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
 
 # a logout that the server has not heard of is not called one
 expect 0 "$SOJOURN" logout --all
@@ -108,7 +114,7 @@ expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
 kill -KILL "$SERVER_PID"
 wait "$SERVER_PID" 2>/dev/null
 SERVER_PID=
-expect 255 timeout 60 "$SOJOURN" logout "$TARGET"
+expect 255 timeout 20 "$SOJOURN" logout "$TARGET"
 says err "sojourn: network: logged out here; the server did not answer"
 expect 0 "$SOJOURN" list
 [ ! -s out ] || fail "still listed"
