@@ -4,8 +4,9 @@
  *
  * One packet number space per channel (RFC 9002). The sender keeps, for each
  * packet in flight, the records of what was in it; each record is reported
- * once, as delivered or lost. A packet is prepared, gets its records appended,
- * and is committed or cancelled.
+ * once, as delivered or lost. Only the records of the packet that a probe goes
+ * out for are reported as lost before that, as a request to send them again. A
+ * packet is prepared, gets its records appended, and is committed or cancelled.
  *
  * Rings grow by doubling and are indexed by number: nothing is allocated for a
  * packet. Numbers that were skipped on purpose are known: acknowledging one is
