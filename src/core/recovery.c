@@ -419,24 +419,30 @@ sj__recovery_deadline_ns(const struct sj__recovery *recovery,
 /* Everything in flight is lost. */
 static void
 give_up_flight(struct sj__recovery *recovery, struct sj__path *path,
-    sj__settled *settled, void *user)
+    uint64_t now_ns, sj__settled *settled, void *user)
 {
 	struct sj__sent_packet *packet;
-	uint64_t gone = 0;
+	uint64_t gone = 0, newest_ns = 0;
 
 	for (uint64_t i = recovery->base; i < recovery->next; i++) {
 		packet = packet_at(recovery, i);
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		if (packet->is_counted &&
-		    packet->generation == recovery->generation)
+		    packet->generation == recovery->generation) {
 			gone += packet->bytes;
+			newest_ns = max_u64(newest_ns, packet->sent_ns);
+		}
 		recovery->lost_count += packet->is_eliciting;
 		settle_counts(recovery, packet);
 		report(recovery, packet, false, settled, user);
 	}
-	sj__path_on_gone(path, gone);
-	sj__path_on_persistent(path);
+	if (gone > 0) {
+		sj__path_on_gone(path, gone);
+		/* The threshold falls too, or slow start would know no end. */
+		sj__path_on_congestion(path, now_ns, newest_ns);
+		sj__path_on_persistent(path);
+	}
 	advance_base(recovery);
 }
 
@@ -460,7 +466,7 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 		/* Maybe the mark is what does not pass. */
 		if (path->ecn == ECN_TESTING)
 			path->ecn = ECN_FAILED;
-		give_up_flight(recovery, path, settled, user);
+		give_up_flight(recovery, path, now_ns, settled, user);
 		return 2;
 	}
 	/* What the oldest packet carried goes into the probes: it is reported
