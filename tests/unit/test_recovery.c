@@ -441,7 +441,7 @@ ce_once_a_round(void **state)
 	uint64_t first = send_at(1000), window, later;
 
 	(void)state;
-	for (unsigned i = 1; i < 6; i++)
+	for (unsigned i = 1; i < 3; i++)
 		send_at(1000);
 	assert_int_equal(ack_ce(first, 1050, 0, 1), 0);
 	window = path.window;
@@ -450,9 +450,10 @@ ce_once_a_round(void **state)
 	assert_int_equal(ack_ce(first + 2, 1052, 0, 3), 0);
 	assert_int_equal(path.window, window);
 	later = send_at(1060);
-	assert_int_equal(ack_ce(first + 3, 1061, 1, 3), 0); /* no new mark */
-	assert_int_equal(path.window, window);
-	assert_int_equal(ack_ce(later, 1110, 1, 4), 0);
+	send_at(1061);
+	assert_int_equal(ack_ce(later, 1110, 1, 3), 0); /* no new mark */
+	assert_true(path.window >= window);
+	assert_int_equal(ack_ce(later + 1, 1111, 1, 4), 0);
 	assert_true(path.window < window);
 	assert_int_equal(path.ecn, ECN_CAPABLE);
 }
