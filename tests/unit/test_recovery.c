@@ -472,6 +472,14 @@ ecn_bleached(void **state)
 	number = send_at(1020);
 	assert_int_equal(ack_ce(number, 1030, 0, 0), 0);
 	assert_int_equal(path.ecn, ECN_FAILED);
+	/* Some come back, then no more. */
+	path.ecn = ECN_TESTING;
+	number = send_at(1040);
+	assert_int_equal(ack_ce(number, 1050, 2, 0), 0);
+	assert_int_equal(path.ecn, ECN_CAPABLE);
+	number = send_at(1060);
+	assert_int_equal(ack_ce(number, 1070, 2, 0), 0);
+	assert_int_equal(path.ecn, ECN_FAILED);
 }
 
 /* What does not count takes no window and costs none. */
