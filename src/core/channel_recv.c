@@ -320,9 +320,12 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	bool updated;
 	int error;
 
-	if (sj__packet_open(&channel->protection,
+	error = sj__packet_open(&channel->protection,
 	    sj__recovery_expected_number(recovery), packet, length, &in->number,
-	    &payload, &updated) < 0) {
+	    &payload, &updated);
+	if (error == SJ_ERR_STATE)
+		return SJ_ERR_PROTOCOL; /* [SJ-KEY-6] */
+	if (error < 0) {
 		dropped(channel, COUNT_DROPPED_SEALED);
 		return channel->protection.failed_opens >= FAILED_OPENS_MAX ?
 		    SJ_ERR_LIMIT : 0;   /* [SJ-KEY-7] */

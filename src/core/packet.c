@@ -226,7 +226,7 @@ on_other_phase(struct sj__protection *protection, uint64_t number,
 {
 	if (protection->previous_kept)
 		return number < protection->phase_first_received ? 0 :
-		    SJ_ERR_PROTOCOL;    /* [SJ-KEY-6] */
+		    SJ_ERR_STATE;       /* [SJ-KEY-6] */
 	protection->receive_phase ^= 1;
 	protection->previous_kept = true;
 	protection->phase_first_received = number;

@@ -73,7 +73,8 @@ void sj__packet_unmask(struct sj__protection *protection, uint8_t *packets,
     size_t segment, size_t count);
 /* Opens an unmasked packet in place. expected: one more than the largest
  * number received. On success payload is what was sealed, number is whole.
- * SJ_ERR_PROTOCOL: it does not open; *updated: the peer began a new phase. */
+ * SJ_ERR_PROTOCOL: it does not open. SJ_ERR_STATE: the peer went back to its
+ * previous phase. *updated: the peer began a new phase. */
 int sj__packet_open(struct sj__protection *protection, uint64_t expected,
     uint8_t *packet, size_t length, uint64_t *number, struct span *payload,
     bool *updated);
