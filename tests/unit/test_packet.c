@@ -163,6 +163,68 @@ batches(void **state)
 	}
 }
 
+/* Sections 2.2 and 3.3 of PROTOCOL.md, written a second time: labels, nonce,
+ * associated data, sample and mask. */
+static void
+by_hand(struct sj__protection *by, const uint8_t secret[32], uint64_t number,
+    uint8_t *packet, size_t length)
+{
+	const struct sj_aead *aead = by->aead;
+	uint8_t key[32], iv[12], sample[1][16], mask[1][16];
+	void *context = context_allocate(by);
+	struct sj__header_key *header;
+
+	assert_int_equal(sj__expand_label(crypto, secret, "key", no_context,
+	    key, aead->key_size), 0);
+	assert_int_equal(sj__expand_label(crypto, secret, "iv", no_context, iv,
+	    12), 0);
+	assert_int_equal(aead->init(aead, context, key), 0);
+	packet[0] = 0;
+	packet[9] = (uint8_t)(number >> 16);
+	packet[10] = (uint8_t)(number >> 8);
+	packet[11] = (uint8_t)number;
+	for (unsigned i = 0; i < 8; i++)
+		iv[11 - i] ^= (uint8_t)(number >> 8 * i);
+	assert_int_equal(aead->seal(aead, context, iv, packet, 12, packet + 12,
+	    length - 28, packet + length - 16), 0);
+	assert_int_equal(sj__expand_label(crypto, secret, "hp", no_context,
+	    key, aead->key_size), 0);
+	assert_int_equal(sj__header_key_open(crypto, &memory, aead->name, key,
+	    &header), 0);
+	memcpy(sample[0], packet + 12, 16);
+	sj__header_mask_batch(header, sample, mask, 1);
+	packet[0] ^= mask[0][0] & 0x7f;
+	for (unsigned i = 0; i < 3; i++)
+		packet[9 + i] ^= mask[0][1 + i];
+	sj__header_key_close(header, &memory);
+	aead->fini(aead, context);
+	context_free(by, context);
+}
+
+static void
+like_by_hand(void **state)
+{
+	static uint8_t packets[BURST_MAX * 200], hand[BURST_MAX * 200];
+	const uint64_t first = UINT64_C(0x123456789abcde);
+	uint8_t secret[32];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		join(crypto, suites[i]);
+		memset(secret, 0x11 + (int)suites[i], sizeof secret);
+		draw_bytes(packets, sizeof packets);
+		memcpy(hand, packets, sizeof hand);
+		for (size_t j = 0; j < BURST_MAX; j++) {
+			assert_int_equal(sj__packet_seal(&us, first + j,
+			    packets + 200 * j, 200 - SHORT_OVERHEAD), 0);
+			by_hand(&us, secret, first + j, hand + 200 * j, 200);
+		}
+		sj__packet_mask(&us, packets, 200, BURST_MAX);
+		assert_memory_equal(packets, hand, sizeof hand);
+		part();
+	}
+}
+
 /* The same keys and bytes under another provider are the same packets. */
 static void
 providers_agree(void **state)
@@ -494,6 +556,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(batches, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(like_by_hand, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(providers_agree, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(every_flip, set_up, tear_down),
