@@ -9,6 +9,7 @@
  * for, by its name and by its kind, and copy_receive keeps all of them inside
  * the target.
  */
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define QUEUE_MAX 8192               /* entries that wait for a stream */
 #define COMMIT_FILES 512
 #define COMMIT_BYTES (UINT64_C(512) << 20)
+#define WRITE_BEHIND (32 << 20)      /* bytes that the disk may be behind */
 #define COMMIT_MS 1000               /* on a slow path few come together */
 
 struct entry {
@@ -31,7 +33,7 @@ struct entry {
 };
 
 struct file {
-	uint64_t id, stream, size;
+	uint64_t id, stream, size, flushed;
 	struct copy_file *file;      /* NULL: the slot is free */
 	int fd;                      /* the file's own */
 	int over, told;              /* its stream; its STATUS */
@@ -142,6 +144,7 @@ begin_file(struct get *get, const struct copy_record *record)
 	}
 	file->id = record->id;
 	file->size = record->size;
+	file->flushed = 0;
 	file->over = file->told = 0;
 	file->cause[0] = '\0';
 	get->open_count++;
@@ -259,7 +262,8 @@ on_record(void *data, const struct copy_record *record)
 	return 0;
 }
 
-/* Also ends what has grown past the size that was announced. */
+/* Starts writing early, so that the commit has less to wait for, and ends what
+ * has grown past the size that was announced. */
 static uint64_t
 look_at_files(struct get *get)
 {
@@ -274,6 +278,11 @@ look_at_files(struct get *get)
 		if (at <= 0)
 			continue;
 		bytes += (uint64_t)at;
+		if ((uint64_t)at - file->flushed >= WRITE_BEHIND) {
+			sync_file_range(file->fd, (off_t)file->flushed,
+			    at - (off_t)file->flushed, SYNC_FILE_RANGE_WRITE);
+			file->flushed = (uint64_t)at;
+		}
 		if ((uint64_t)at > file->size && file->cause[0] == '\0') {
 			set_cause(file, "more came than was announced");
 			client_reset(get->copy->client, file->stream,

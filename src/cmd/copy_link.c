@@ -14,7 +14,7 @@
 
 #include "cmd/copy.h"
 
-#define LOOK_MS 1000                 /* at files that must not grow */
+#define LOOK_MS 100                  /* at files on their way */
 
 static volatile sig_atomic_t interrupted;
 
@@ -293,9 +293,10 @@ copy_link_finish(struct copy_link *link)
 	int error = 0, shut = 0;
 
 	while (error == 0 && link->control != 0) {
-		error = copy_link_wait(link, 1, -1);
+		flush(link);
 		if (!shut && link->out_length == 0)
 			shut = shutdown(link->fd, SHUT_WR) == 0;
+		error = copy_link_wait(link, 1, -1);
 	}
 	return error;
 }
