@@ -161,7 +161,7 @@ on_received(void *data, uint64_t id, uint64_t size, const char *path,
 	else if (text[0] == '\0')
 		copy->failed++; /* of the one cause that ended all */
 	else
-		copy_file_failed(copy, "local", path, text);
+		copy_file_failed(copy, copy->where, path, text);
 }
 
 static void
@@ -332,7 +332,7 @@ cmd_copy(const struct command *command, int argc, char **argv)
 {
 	struct common common;
 	struct login_words words = { NULL, NULL, NULL, NULL };
-	struct copy copy = { .common = &common };
+	struct copy copy = { .common = &common, .where = "local" };
 	struct plan plan = { .port = NULL };
 	int kept = 0, left;
 	const struct command_option options[] = {

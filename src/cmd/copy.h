@@ -32,6 +32,7 @@ struct copy {
 	struct client *client;
 	int recursive;
 	struct progress progress;
+	const char *where;           /* of the next failure that copy_receive reports */
 	uint64_t files, failed, bytes; /* files that are durable, and their bytes */
 	char error[COPY_ERROR_MAX];  /* why all of it broke off */
 };

@@ -37,6 +37,7 @@ struct file {
 	struct copy_file *file;      /* NULL: the slot is free */
 	int fd;                      /* the file's own */
 	int over, told;              /* its stream; its STATUS */
+	const char *where;           /* cause: "local" or "stream" */
 	char cause[CLIENT_TEXT_MAX]; /* why not; "": it is well so far */
 };
 
@@ -178,19 +179,24 @@ settle(struct get *get, struct file *file)
 {
 	if (!file->over || !file->told)
 		return;
-	if (file->cause[0] != '\0')
+	if (file->cause[0] != '\0') {
+		get->copy->where = file->where;
 		copy_receive_abort(get->receive, file->file, file->cause);
-	else
+		get->copy->where = "local";
+	} else {
 		copy_receive_complete(get->receive, file->file);
+	}
 	file->file = NULL;
 	get->open_count--;
 }
 
 static void
-set_cause(struct file *file, const char *text)
+set_cause(struct file *file, const char *where, const char *text)
 {
-	if (file->cause[0] == '\0')
-		snprintf(file->cause, sizeof(file->cause), "%s", text);
+	if (file->cause[0] != '\0')
+		return;
+	file->where = where;
+	snprintf(file->cause, sizeof(file->cause), "%s", text);
 }
 
 static int
@@ -208,8 +214,9 @@ on_over(void *data, const struct client_event *event)
 		file->over = 1;
 		get->moving_count--;
 		if (event->error != 0) {
-			set_cause(file, event->text[0] != '\0' ? event->text
-			    : sj_strerror(event->error));
+			set_cause(file, event->error == SJ_ERR_FILE
+			    ? "local" : "stream", event->text[0] != '\0'
+			    ? event->text : sj_strerror(event->error));
 			file->told = 1; /* nothing could be added to that */
 		}
 		settle(get, file);
@@ -236,8 +243,8 @@ on_status(struct get *get, const struct copy_record *record)
 			continue;
 		file->told = 1;
 		if (record->failed)
-			set_cause(file, record->text[0] != '\0' ? record->text
-			    : "the server could not read it");
+			set_cause(file, "stream", record->text[0] != '\0'
+			    ? record->text : "it could not be read");
 		settle(get, file);
 		break;
 	}
@@ -284,7 +291,7 @@ look_at_files(struct get *get)
 			file->flushed = (uint64_t)at;
 		}
 		if ((uint64_t)at > file->size && file->cause[0] == '\0') {
-			set_cause(file, "more came than was announced");
+			set_cause(file, "stream", "more came than was announced");
 			client_reset(get->copy->client, file->stream,
 			    SJ_RESET_CLOSED);
 		}

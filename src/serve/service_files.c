@@ -746,6 +746,7 @@ catch_signals(void)
 	}
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* write() says it, of that file alone */
 }
 
 int
