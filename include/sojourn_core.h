@@ -127,9 +127,12 @@ struct sj_core_login {
 SJ_API SJ_MUST_CHECK int sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
     const struct sj_core_login *login, struct sj_session **session);
 /* A login of which the address is found out later: hold it with
- * path.transport = 0 in sj_core_login, then name its path or give up. */
-SJ_API int sj_core_login_path(struct sj_session *session, struct sj_time now,
-    const struct sj_path *path);
+ * path.transport = 0 in sj_core_login, then name its paths, the best first, or
+ * give up. The paths are tried in turn, a quarter of a second apart; the one
+ * that is answered first is used. At most SJ_LOGIN_PATHS_MAX are looked at. */
+#define SJ_LOGIN_PATHS_MAX 8
+SJ_API int sj_core_login_paths(struct sj_session *session, struct sj_time now,
+    const struct sj_path *paths, size_t count);
 SJ_API void sj_core_login_fail(struct sj_session *session, int error, const char *text);
 SJ_API void *sj_core_session_context(const struct sj_session *session);
 

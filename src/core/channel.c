@@ -8,6 +8,7 @@
 #include "core/channel_internal.h"
 
 #define HELLO_FIRST_NS (500 * NS_PER_MS)
+#define HELLO_NEXT_PATH_NS (250 * NS_PER_MS) /* RFC 8305 section 8 */
 #define HALF_OPEN_NS (60 * NS_PER_S)
 #define PROBES_UNTIL_AWAY 3             /* unanswered: the user is told */
 #define PROBES_UNTIL_DEAD 10            /* [SJ-PA-8] about half a minute */
@@ -106,6 +107,16 @@ forget_keys(struct sj__channel *channel)
 	channel->handshake = NULL;
 }
 
+static void
+drop_candidates(struct sj__channel *channel)
+{
+	sj__memory_free(sj__endpoint_memory(channel->endpoint),
+	    channel->candidates,
+	    channel->candidate_count * sizeof *channel->candidates);
+	channel->candidates = NULL;
+	channel->candidate_count = 0;
+}
+
 void
 sj__channel_free(struct sj__channel *channel)
 {
@@ -115,6 +126,7 @@ sj__channel_free(struct sj__channel *channel)
 	if (channel->adopted)
 		sj__endpoint_disown_channel(channel);
 	sj__channel_forget_ids(channel);
+	drop_candidates(channel);
 	forget_keys(channel);
 	sj__channel_drop_path(channel, &channel->probed);
 	sj__channel_drop_path(channel, &channel->current);
@@ -138,10 +150,34 @@ start_hello(struct sj__channel *channel, struct sj_time now,
 	memcpy(client.id, channel->own_ids[0].bytes, ID_SIZE);
 	SJ_TRY(sj__handshake_begin(&client, &channel->handshake));
 	channel->hello_wanted = true;
-	channel->hello_interval_ns = HELLO_FIRST_NS;
+	channel->hello_interval_ns = channel->candidate_count > 1 ?
+	    HELLO_NEXT_PATH_NS : HELLO_FIRST_NS;
 	sj__channel_set_deadline(channel, DEADLINE_HELLO,
-	    now.boot_ns + HELLO_FIRST_NS);
+	    now.boot_ns + channel->hello_interval_ns);
 	return 0;
+}
+
+static int
+keep_candidates(struct sj__channel *channel, const struct sj_path *paths,
+    size_t count)
+{
+	channel->candidates = sj__memory_allocate(
+	    sj__endpoint_memory(channel->endpoint), count * sizeof *paths);
+	if (channel->candidates == NULL)
+		return SJ_ERR_MEMORY;
+	memcpy(channel->candidates, paths, count * sizeof *paths);
+	channel->candidate_count = count;
+	return 0;
+}
+
+/* [SJ-HS-10] An answer counts if it comes from where a hello went. */
+static bool
+is_candidate(const struct sj__channel *channel, const struct sj_path *path)
+{
+	for (size_t i = 0; i < channel->candidate_count; i++)
+		if (memcmp(&channel->candidates[i], path, sizeof *path) == 0)
+			return true;
+	return false;
 }
 
 /* The id in a hello is seen by everybody: it serves the handshake only, and
@@ -155,11 +191,13 @@ sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
 	int error;
 
 	*out = NULL;
-	SJ_TRY(channel_new(endpoint, &connect->path, false, &channel));
+	SJ_TRY(channel_new(endpoint, connect->paths, false, &channel));
 	channel->user = connect->user;
 	channel->user_data = connect->user_data;
 	id = &channel->own_ids[0];
-	error = sj__endpoint_add_id(endpoint, channel, id->bytes);
+	error = keep_candidates(channel, connect->paths, connect->path_count);
+	if (error == 0)
+		error = sj__endpoint_add_id(endpoint, channel, id->bytes);
 	if (error == 0) {
 		id->is_valid = true;
 		error = start_hello(channel, now, connect->server_key, NULL);
@@ -177,11 +215,11 @@ sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
  * user compares what it shows with what is known. */
 void
 sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
-    const struct long_packet *refusal)
+    const struct sj_path *path, const struct long_packet *refusal)
 {
 	struct offer refused;
 
-	if (channel->state != CHANNEL_HELLO ||
+	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path) ||
 	    refusal->code != REFUSAL_UNKNOWN_KEY ||
 	    !sj__handshake_may_be_refused(channel->handshake, refusal,
 	    &refused)) {
@@ -196,9 +234,9 @@ sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
 
 void
 sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
-    const struct long_packet *answer)
+    const struct sj_path *path, const struct long_packet *answer)
 {
-	if (channel->state != CHANNEL_HELLO ||
+	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path) ||
 	    answer->offset != 0 || answer->body.length != answer->total) {
 		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
 		return;
@@ -209,6 +247,8 @@ sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
 	}
 	memcpy(channel->server_key, sj__handshake_server_key(channel->handshake),
 	    32);
+	channel->current.path->key = *path;
+	drop_candidates(channel);
 	sj__channel_set_deadline(channel, DEADLINE_HELLO, NEVER_NS);
 	channel->hello_wanted = false;
 	channel->last_received_ns = now.boot_ns;
@@ -472,8 +512,9 @@ on_hello_deadline(struct sj__channel *channel, struct sj_time now)
 		return;
 	}
 	channel->hello_wanted = true;
-	channel->hello_interval_ns = min_u64(2 * channel->hello_interval_ns,
-	    8 * NS_PER_S);
+	if (channel->attempt >= channel->candidate_count)
+		channel->hello_interval_ns = min_u64(
+		    2 * channel->hello_interval_ns, 8 * NS_PER_S);
 	sj__channel_set_deadline(channel, DEADLINE_HELLO,
 	    now.boot_ns + channel->hello_interval_ns);
 }

@@ -104,6 +104,8 @@ struct sj__channel {
 	enum channel_state state;
 	bool is_server;
 	struct sj__handshake *handshake;        /* until open */
+	struct sj_path *candidates;             /* client, until answered */
+	size_t candidate_count;
 	struct sj__protection protection;
 	struct sj__recovery recovery;
 	struct channel_path current;
@@ -154,7 +156,8 @@ struct sj__channel {
 
 /* How a client's channel begins. */
 struct channel_connect {
-	struct sj_path path;
+	const struct sj_path *paths;    /* tried in turn, until one is answered */
+	size_t path_count;
 	const uint8_t *server_key;      /* NK; NULL: NX */
 	const struct sj__channel_user *user;
 	void *user_data;
@@ -171,9 +174,9 @@ void sj__channel_free(struct sj__channel *channel);
 
 /* Inputs. */
 void sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
-    const struct long_packet *answer);
+    const struct sj_path *path, const struct long_packet *answer);
 void sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
-    const struct long_packet *refusal);
+    const struct sj_path *path, const struct long_packet *refusal);
 /* Again the hello of this channel: resend the answer within what came. */
 void sj__channel_on_repeated_hello(struct sj__channel *channel,
     struct sj_time now, size_t datagram_length);

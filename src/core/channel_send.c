@@ -330,6 +330,8 @@ transmit_hello(struct sj__channel *channel, struct sj_time now,
 	size_t length;
 
 	channel->hello_wanted = false;
+	channel->current.path->key =
+	    channel->candidates[channel->attempt % channel->candidate_count];
 	length = sj__handshake_hello(channel->handshake, channel->attempt++,
 	    batch->bytes, batch->capacity);
 	if (length == 0)

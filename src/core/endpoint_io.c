@@ -348,9 +348,9 @@ receive_long(struct sj_endpoint *endpoint, struct sj_time now,
 		return;
 	}
 	if (long_type_of(packet.flags) == LONG_ANSWER)
-		sj__channel_on_answer(channel, now, &packet);
+		sj__channel_on_answer(channel, now, path, &packet);
 	else
-		sj__channel_on_refusal(channel, now, &packet);
+		sj__channel_on_refusal(channel, now, path, &packet);
 	if (!sj__endpoint_retire_channel(channel))
 		sj__endpoint_update_channel(channel);
 }
@@ -495,16 +495,17 @@ take_login(struct sj_session *session, const struct sj_core_login *login)
 
 static int
 connect_session(struct sj_session *session, struct sj_time now,
-    const struct sj_path *path)
+    const struct sj_path *paths, size_t count)
 {
 	struct channel_connect connect = {
-		.path = *path,
+		.paths = paths,
+		.path_count = min_size(count, SJ_LOGIN_PATHS_MAX),
 		.server_key = session->has_pinned_key ? session->pinned_key : NULL,
 		.user = &sj__session_channel_user,
 		.user_data = session,
 	};
 
-	sj__session_describe_peer(session, path);
+	sj__session_describe_peer(session, paths);
 	SJ_TRY(sj__channel_connect(session->endpoint, now, &connect,
 	    &session->channel));
 	sj__endpoint_update_channel(session->channel);
@@ -529,7 +530,7 @@ sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
 	session->deadline_ns = now.boot_ns +
 	    (timeout_ms == 0 ? 10000 : timeout_ms) * NS_PER_MS;
 	if (error == 0 && login->path.transport != 0)
-		error = connect_session(session, now, &login->path);
+		error = connect_session(session, now, &login->path, 1);
 	if (error < 0) {
 		sj__session_free(session);
 		return error;
@@ -540,13 +541,15 @@ sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
 }
 
 int
-sj_core_login_path(struct sj_session *session, struct sj_time now,
-    const struct sj_path *path)
+sj_core_login_paths(struct sj_session *session, struct sj_time now,
+    const struct sj_path *paths, size_t count)
 {
+	if (count == 0)
+		return SJ_ERR_ARGUMENT;
 	if (session->state != SESSION_CONNECTING || session->channel != NULL)
 		return SJ_ERR_STATE;
 	session->endpoint->now = now;
-	return connect_session(session, now, path);
+	return connect_session(session, now, paths, count);
 }
 
 void

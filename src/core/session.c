@@ -114,6 +114,7 @@ on_server_key(void *user, struct sj_time now)
 	char known[SJ__FINGERPRINT_SIZE];
 
 	sj__fingerprint(session->endpoint, key, session->server_key_text);
+	sj__session_describe_peer(session, &session->channel->current.path->key);
 	if (session->has_pinned_key && !sj__equal(key, session->pinned_key, 32)) {
 		struct text text = text_of(session->text, sizeof session->text);
 

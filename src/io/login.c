@@ -108,7 +108,7 @@ static void
 on_resolved(void *data, uint32_t events)
 {
 	struct lookup *lookup = data;
-	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+	struct sj_path paths[RESOLVE_ADDRESSES] = { 0 };
 	struct sj_session *session = lookup->session;
 	struct resolved result;
 	char text[400];
@@ -123,8 +123,12 @@ on_resolved(void *data, uint32_t events)
 	close(lookup->fd);
 	lookup->session = NULL;
 	if (result.error == 0 && result.count > 0) {
-		path.remote = result.addresses[0];
-		error = sj_core_login_path(session, clock_now(), &path);
+		for (int i = 0; i < (int)result.count; i++) {
+			paths[i].transport = SJ_TRANSPORT_UDP;
+			paths[i].remote = result.addresses[i];
+		}
+		error = sj_core_login_paths(session, clock_now(), paths,
+		    (size_t)result.count);
 	}
 	if (error < 0) {
 		snprintf(text, sizeof text, "%s: %s", lookup->host,
