@@ -44,7 +44,7 @@ print_header(struct listing *listing)
 {
 	if (!listing->printed++ && !listing->common->quiet)
 		printf("%-16s  %-28s  %-16s  %-16s  %5s  %-16s  %-8s  %s\n",
-		    "ID", "TARGET", "FROM", "SINCE", "USED", "EXPIRES",
+		    "ID", "TARGET", "AT", "SINCE", "USED", "EXPIRES",
 		    "STATE", "STREAMS");
 }
 
@@ -112,9 +112,9 @@ print_line(void *data, const char *line)
 		return;
 	}
 	if (!listing->printed++ && !listing->common->quiet)
-		printf("%-16s  %-16s  %-24s  %-16s  %-16s\n", "ID", "USER",
+		printf("%-16s  %-16s  %-24s  %-16s  %s\n", "ID", "USER",
 		    "FROM", "SINCE", "EXPIRES");
-	printf("%-16s  %-16s  %-24s  %-16s  %-16s%s\n",
+	printf("%-16s  %-16s  %-24s  %-16s  %s%s\n",
 	    printable(id, text, sizeof(text)),
 	    printable(user, printable_user, sizeof(printable_user)),
 	    printable(from, printable_from, sizeof(printable_from)),
