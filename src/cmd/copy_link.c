@@ -14,6 +14,7 @@
 
 #include "cmd/copy.h"
 
+#define URGENCY 5                    /* whoever waits for an answer comes first */
 #define LOOK_MS 100                  /* at files on their way */
 
 static volatile sig_atomic_t interrupted;
@@ -160,6 +161,7 @@ copy_link_file(struct copy_link *link, const struct copy_record *record,
 {
 	struct client_stream file = { .session = link->session,
 		.parent = link->control, .service = COPY_SERVICE, .finish = 1,
+		.urgency = 1 + URGENCY,
 		.source = source, .sink = sink };
 	uint8_t prefix[COPY_RECORD_MAX];
 	ptrdiff_t length = copy_record_encode(record, prefix);
