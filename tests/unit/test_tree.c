@@ -315,6 +315,13 @@ openings(void **state)
 	parent->opening_acked = true;
 	sj__tree_reopen(&tree, parent);
 	assert_null(sj__tree_turn(&tree));
+	/* Reset before it was opened: nobody has to hear of it. */
+	child = add(parent);
+	sj__tree_update(&tree, child);
+	assert_ptr_equal(sj__tree_turn(&tree), child);
+	child->send.reset = true;
+	sj__tree_update(&tree, child);
+	assert_null(sj__tree_turn(&tree));
 }
 
 static void
