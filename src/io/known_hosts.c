@@ -117,7 +117,7 @@ known_hosts_add(const char *state_dir, const char *host, unsigned port,
 	char path[4096], name[300], line[512], text[64];
 	int fd, length, result = -1, error;
 
-	if (strpbrk(host, " \t\r\n#") != NULL) {
+	if (host[0] == '\0' || strpbrk(host, " \t\r\n#") != NULL) {
 		errno = EINVAL;
 		return -1;
 	}
