@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+/* test_key_file.c - ssh's own keys, whole, cut, encrypted and of other kinds */
+#include "folder.h"
+
+#include "io/key_file.c"
+
+static char why[256];
+static struct key_file key;
+static struct sj__memory memory;
+static struct sj__crypto *crypto;
+
+static int
+set_up(void **state)
+{
+	sj__memory_init(&memory, 1 << 20);
+	if (sj__crypto_open(&crypto, &memory, NULL) < 0)
+		return -1;
+	return make_folder(state);
+}
+
+static int
+tear_down(void **state)
+{
+	sj__crypto_close(crypto, &memory);
+	return remove_folder(state);
+}
+
+static int
+read_key(const char *name)
+{
+	memset(why, 0, sizeof why);
+	return key_file_read(in_folder(name), &key, why, sizeof why);
+}
+
+static void
+need_ssh_keygen(void)
+{
+	if (shell("command -v ssh-keygen") != 0)
+		skip();
+}
+
+/* What ssh-keygen writes, its public half first. */
+static void
+of_ssh(void **state)
+{
+	struct key_file private;
+	uint8_t public_key[32];
+
+	(void)state;
+	need_ssh_keygen();
+	assert_int_equal(shell("ssh-keygen -q -t ed25519 -N '' "
+	    "-C 'a comment' -f id"), 0);
+	assert_int_equal(read_key("id"), 0);
+	assert_true(key.has_seed);
+	assert_false(key.is_encrypted);
+	assert_int_equal(sj__ed25519_public(crypto, key.seed, public_key), 0);
+	assert_memory_equal(key.blob + 19, public_key, 32);
+	private = key;
+	assert_int_equal(read_key("id.pub"), 0);
+	assert_false(key.has_seed);
+	assert_memory_equal(key.blob, private.blob, KEY_BLOB_SIZE);
+}
+
+/* Ours, as ssh-keygen understands it. */
+static void
+for_ssh(void **state)
+{
+	static const char *const comments[] = { "", "x", "me@host",
+	    "a longer comment, of several words, that goes on for a while" };
+	uint8_t seed[32], public_key[32], blob[KEY_BLOB_SIZE];
+	char text[2000], coded[100], command[300];
+
+	(void)state;
+	need_ssh_keygen();
+	for (size_t i = 0; i < 4; i++) {
+		ptrdiff_t length;
+
+		draw_bytes(seed, sizeof seed);
+		assert_int_equal(sj__ed25519_public(crypto, seed, public_key),
+		    0);
+		length = key_file_format(seed, public_key, comments[i], text,
+		    sizeof text);
+		assert_true(length > 0);
+		put_bytes("made", 0600, text, (size_t)length);
+		assert_int_equal(read_key("made"), 0);
+		assert_memory_equal(key.seed, seed, 32);
+		key_blob_of(public_key, blob);
+		assert_memory_equal(key.blob, blob, KEY_BLOB_SIZE);
+		assert_true(base64_encode(blob, sizeof blob, coded,
+		    sizeof coded) > 0);
+		snprintf(command, sizeof command,
+		    "test \"$(ssh-keygen -y -f made | cut -d' ' -f2)\" = %s",
+		    coded);
+		assert_int_equal(shell(command), 0);
+	}
+	assert_int_equal(key_file_format(seed, public_key, "x", text, 100),
+	    SJ_ERR_TOO_BIG);
+}
+
+/* A comment that does not fit is refused, of whatever length. */
+static void
+long_comments(void **state)
+{
+	uint8_t seed[32] = { 1 }, public_key[32] = { 2 };
+	char text[2000], comment[600];
+	ptrdiff_t length;
+
+	(void)state;
+	alarm(20);
+	for (size_t i = 0; i < sizeof comment; i++) {
+		memset(comment, 'c', i);
+		comment[i] = '\0';
+		length = key_file_format(seed, public_key, comment, text,
+		    sizeof text);
+		assert_true(length > 0 || length == SJ_ERR_TOO_BIG);
+		assert_true(length > 0 || i > 300);
+		assert_true(length < 0 || i < 400);
+	}
+	alarm(0);
+}
+
+/* Cut at every byte: refused, and nothing of it taken. */
+static void
+every_cut(void **state)
+{
+	uint8_t seed[32] = { 1 }, public_key[32] = { 2 };
+	char text[2000];
+	ptrdiff_t length = key_file_format(seed, public_key, "comment", text,
+	    sizeof text);
+
+	(void)state;
+	for (ptrdiff_t i = 0; i < length - 1; i++) {
+		put_bytes("cut", 0600, text, (size_t)i);
+		assert_int_equal(read_key("cut"), SJ_ERR_NO_CREDENTIAL);
+		assert_false(key.has_seed);
+		assert_non_null(strstr(why, "not an Ed25519 key"));
+	}
+	put_bytes("cut", 0600, text, (size_t)length - 1);
+	assert_int_equal(read_key("cut"), 0);
+}
+
+/* The container itself cut at every byte, in a whole armour. */
+static void
+every_inner_cut(void **state)
+{
+	uint8_t seed[32] = { 1 }, public_key[32] = { 2 }, bytes[1024];
+	char text[2000], coded[2000], *from;
+	ssize_t length;
+
+	(void)state;
+	assert_true(key_file_format(seed, public_key, "c", text, sizeof text) >
+	    0);
+	from = strchr(text, '\n') + 1;
+	length = base64_decode(from, strcspn(from, "\n"), bytes, sizeof bytes);
+	assert_true(length > 200);
+	for (ssize_t i = 0; i < length; i++) {
+		assert_true(base64_encode(bytes, (size_t)i, coded,
+		    sizeof coded) >= 0);
+		snprintf(text, sizeof text, "%s\n%.1500s\n%s\n", BEGIN, coded,
+		    END);
+		put_file("cut", 0600, text);
+		assert_int_equal(read_key("cut"), SJ_ERR_NO_CREDENTIAL);
+	}
+}
+
+/* Every byte of the container but those nobody looks at. */
+static void
+every_change(void **state)
+{
+	uint8_t seed[32] = { 1 }, public_key[32] = { 2 }, bytes[1024];
+	char text[2000], coded[2000], *from;
+	unsigned taken = 0;
+	ssize_t length;
+
+	(void)state;
+	assert_true(key_file_format(seed, public_key, "", text, sizeof text) >
+	    0);
+	from = strchr(text, '\n') + 1;
+	length = base64_decode(from, strcspn(from, "\n"), bytes, sizeof bytes);
+	for (ssize_t i = 0; i < length; i++) {
+		bytes[i] ^= 0x01;
+		assert_true(base64_encode(bytes, (size_t)length, coded,
+		    sizeof coded) >= 0);
+		snprintf(text, sizeof text, "%s\n%.1500s\n%s\n", BEGIN, coded,
+		    END);
+		put_file("changed", 0600, text);
+		if (read_key("changed") == 0 && !key.is_encrypted)
+			taken++;
+		else if (!key.is_encrypted)
+			assert_false(key.has_seed);
+		bytes[i] ^= 0x01;
+	}
+	/* The name of the derivation and its length ("none" is 4), the public
+	 * blob's inside (36), the seed (32), and what is behind the key. */
+	assert_true(taken <= 90);
+	/* Two check words that differ mean a wrong passphrase. */
+	bytes[15 + 8 + 8 + 4 + 4 + 4 + 51 + 4] ^= 0x10;
+	assert_true(base64_encode(bytes, (size_t)length, coded,
+	    sizeof coded) >= 0);
+	snprintf(text, sizeof text, "%s\n%.1500s\n%s\n", BEGIN, coded, END);
+	put_file("changed", 0600, text);
+	assert_int_equal(read_key("changed"), SJ_ERR_NO_CREDENTIAL);
+}
+
+static void
+encrypted(void **state)
+{
+	(void)state;
+	need_ssh_keygen();
+	assert_int_equal(shell("ssh-keygen -q -t ed25519 -N secret -a 1 "
+	    "-f locked"), 0);
+	assert_int_equal(read_key("locked"), 0);
+	assert_true(key.is_encrypted);
+	assert_false(key.has_seed);
+	/* Its public half is readable all the same. */
+	put_bytes("blob", 0600, key.blob, KEY_BLOB_SIZE);
+	assert_int_equal(shell("test \"$(base64 -w0 < blob)\" = "
+	    "\"$(cut -d' ' -f2 < locked.pub)\""), 0);
+}
+
+static void
+other_kinds(void **state)
+{
+	(void)state;
+	need_ssh_keygen();
+	assert_int_equal(shell("ssh-keygen -q -t ecdsa -N '' -f ecdsa && "
+	    "ssh-keygen -q -t rsa -b 1024 -m PEM -N '' -f rsa"), 0);
+	assert_int_equal(read_key("ecdsa"), SJ_ERR_NO_CREDENTIAL);
+	assert_int_equal(read_key("ecdsa.pub"), SJ_ERR_NO_CREDENTIAL);
+	assert_int_equal(read_key("rsa"), SJ_ERR_NO_CREDENTIAL);
+	put_file("odd", 0600, END "\n" BEGIN "\n");
+	assert_int_equal(read_key("odd"), SJ_ERR_NO_CREDENTIAL);
+	put_file("odd", 0600, BEGIN END);
+	assert_int_equal(read_key("odd"), SJ_ERR_NO_CREDENTIAL);
+	put_file("odd", 0600, "ssh-ed25519 AAAA\n");
+	assert_int_equal(read_key("odd"), SJ_ERR_NO_CREDENTIAL);
+	assert_int_equal(read_key("none"), SJ_ERR_FILE);
+	assert_non_null(strstr(why, "No such file"));
+}
+
+static void
+modes(void **state)
+{
+	static const mode_t refused[] = { 0640, 0604, 0644, 0660, 0610 };
+	uint8_t seed[32] = { 1 }, public_key[32] = { 2 };
+	char text[2000];
+
+	(void)state;
+	assert_true(key_file_format(seed, public_key, "", text, sizeof text) >
+	    0);
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		put_file("mode", refused[i], text);
+		assert_int_equal(read_key("mode"), SJ_ERR_FILE);
+		assert_non_null(strstr(why, "others may read it"));
+		assert_false(key.has_seed);
+	}
+	put_file("mode", 0400, text);
+	assert_int_equal(read_key("mode"), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_ssh),
+		cmocka_unit_test(for_ssh),
+		cmocka_unit_test(long_comments),
+		cmocka_unit_test(every_cut),
+		cmocka_unit_test(every_inner_cut),
+		cmocka_unit_test(every_change),
+		cmocka_unit_test(encrypted),
+		cmocka_unit_test(other_kinds),
+		cmocka_unit_test(modes),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
