@@ -181,7 +181,8 @@ key_file_format(const uint8_t seed[32], const uint8_t public_key[32],
 	write_bytes(&inner, blob, sizeof blob);
 	put_string(&inner, both, sizeof both);
 	put_string(&inner, comment, strlen(comment));
-	for (uint8_t pad = 1; (inner.at - section) % 8 != 0; pad++)
+	for (uint8_t pad = 1; !inner.failed && (inner.at - section) % 8 != 0;
+	    pad++)
 		write_uint(&inner, pad, 1);
 	write_bytes(&writer, MAGIC, sizeof MAGIC);
 	put_string(&writer, "none", 4);
