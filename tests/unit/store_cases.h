@@ -151,6 +151,8 @@ any_bytes(void **state)
 		value[1] = 77;          /* copied, or not */
 		answer();
 	}
+	request.value = NULL;
+	request.value_length = 0;
 	request.key_length = 2;
 	request.key = keys[0];
 	request.operation = SJ_STORE_GET;
