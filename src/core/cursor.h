@@ -77,38 +77,55 @@ read_span(struct reader *reader, uint64_t length)
 	return span;
 }
 
+/* Big-endian; with a count that the compiler knows, one load or store. */
+static inline uint64_t
+load_uint(const uint8_t *bytes, size_t count)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < count; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static inline void
+store_uint(uint8_t *bytes, uint64_t value, size_t count)
+{
+	for (size_t i = count; i > 0; i--, value >>= 8)
+		bytes[i - 1] = (uint8_t)value;
+}
+
 /* count bytes, big-endian; at most 8. */
 static inline uint64_t
 read_uint(struct reader *reader, size_t count)
 {
 	const uint8_t *bytes = read_bytes(reader, count);
-	uint64_t value = 0;
 
-	for (size_t i = 0; bytes != NULL && i < count; i++)
-		value = value << 8 | bytes[i];
-	return value;
+	return bytes != NULL ? load_uint(bytes, count) : 0;
 }
 
 static inline uint64_t
 read_varint(struct reader *reader)
 {
-	uint64_t value;
-	size_t more;
+	const uint8_t *bytes;
 
 	if (reader->failed || reader->at == reader->end) {
 		reader->failed = true;
 		return 0;
 	}
-	value = *reader->at & 0x3f;
-	more = ((size_t)1 << (*reader->at >> 6)) - 1;
-	reader->at++;
-	if (reader_left(reader) < more) {
-		reader->failed = true;
+	bytes = read_bytes(reader, (size_t)1 << (*reader->at >> 6));
+	if (bytes == NULL)
 		return 0;
+	switch (*bytes >> 6) {
+	case 0:
+		return *bytes;
+	case 1:
+		return load_uint(bytes, 2) & 0x3fff;
+	case 2:
+		return load_uint(bytes, 4) & 0x3fffffff;
+	default:
+		return load_uint(bytes, 8) & VARINT_MAX;
 	}
-	for (; more > 0; more--)
-		value = value << 8 | *reader->at++;
-	return value;
 }
 
 /* A span with a varint before it. */
@@ -142,8 +159,8 @@ write_uint(struct writer *writer, uint64_t value, size_t count)
 {
 	uint8_t *bytes = write_room(writer, count);
 
-	for (size_t i = count; bytes != NULL && i > 0; i--, value >>= 8)
-		bytes[i - 1] = (uint8_t)value;
+	if (bytes != NULL)
+		store_uint(bytes, value, count);
 }
 
 /* In size bytes: 1, 2, 4 or 8, enough for the value. */
@@ -151,14 +168,23 @@ static inline void
 write_varint_in(struct writer *writer, uint64_t value, size_t size)
 {
 	uint8_t *bytes = write_room(writer, size);
-	uint8_t prefix = size == 1 ? 0 : size == 2 ? 0x40 : size == 4 ? 0x80 : 0xc0;
 
 	if (bytes == NULL)
 		return;
 	assert(value <= VARINT_MAX && varint_size(value) <= size);
-	for (size_t i = size; i > 0; i--, value >>= 8)
-		bytes[i - 1] = (uint8_t)value;
-	bytes[0] |= prefix;
+	switch (size) {
+	case 1:
+		*bytes = (uint8_t)value;
+		break;
+	case 2:
+		store_uint(bytes, value | UINT64_C(1) << 14, 2);
+		break;
+	case 4:
+		store_uint(bytes, value | UINT64_C(2) << 30, 4);
+		break;
+	default:
+		store_uint(bytes, value | UINT64_C(3) << 62, 8);
+	}
 }
 
 static inline void

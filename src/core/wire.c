@@ -181,7 +181,8 @@ sj__frame_decode(struct reader *reader, struct frame *frame)
 		if (reader->failed || reader->at == reader->end)
 			return false;
 		frame->type = read_varint(reader);
-		if (!frame_is_grease(frame->type))
+		if (frame_is_stream(frame->type) ||
+		    !frame_is_grease(frame->type))
 			break;
 		read_sized(reader);     /* [SJ-FR-3] */
 	}
