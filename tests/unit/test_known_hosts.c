@@ -124,6 +124,9 @@ lines(void **state)
 		    table[i].line);
 		assert_string_equal(where, line);
 	}
+	/* A comment is about nobody, whatever it is asked for. */
+	put_file("known_hosts", 0600, "#h sojourn-x25519 " KEY "\n");
+	assert_int_equal(find("#h", SJ_PORT), 0);
 }
 
 /* Names that would make a line of their own. */
