@@ -139,11 +139,11 @@ any_bytes(void **state)
 	    { 255, 0, 255 }, { 255, 255, 255 } };
 	struct sj_store_request request = { .number = 1, .key_length = 3,
 	    .value_length = 2 };
+	uint8_t value[2] = { 0, 0 };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		uint8_t value[2] = { 0, (uint8_t)i };
-
+		value[1] = (uint8_t)i;
 		request.operation = SJ_STORE_PUT;
 		request.key = keys[i];
 		request.value = value;
