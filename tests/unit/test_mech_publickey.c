@@ -90,17 +90,20 @@ tear_down(void **state)
 
 /* How a signature is made, each word of it free to be wrong. */
 struct words {
-	const char *magic, *name, *reserved, *hash, *type;
+	const char *magic, *name, *reserved, *hash, *type, *behind;
 	uint32_t version;
 	const uint8_t *inner_key;
 };
 static const struct words right = { "SSHSIG", "sojourn-login-v1", "", "sha512",
-    "ssh-ed25519", 1, NULL };
+    "ssh-ed25519", "", 1, NULL };
+/* The words that are signed; NULL: those that are written. */
+static const struct words *signs;
 
 static size_t
 sshsig(const struct sj_login_facts *facts, const struct words *words,
     uint8_t *out, size_t capacity)
 {
+	const struct words *as = signs != NULL ? signs : words;
 	uint8_t message[4096], wrapped[512], digest[64], signature[64];
 	struct writer wrap = writer_of(wrapped, sizeof wrapped);
 	struct writer writer = writer_of(out, capacity);
@@ -109,10 +112,10 @@ sshsig(const struct sj_login_facts *facts, const struct words *words,
 
 	assert_true(length > 0);
 	sj__sha512(crypto, message, (size_t)length, digest);
-	write_bytes(&wrap, words->magic, 6);
-	put_text(&wrap, words->name);
-	put_text(&wrap, words->reserved);
-	put_text(&wrap, words->hash);
+	write_bytes(&wrap, as->magic, 6);
+	put_text(&wrap, as->name);
+	put_text(&wrap, as->reserved);
+	put_text(&wrap, as->hash);
 	put_string(&wrap, digest, 64);
 	assert_false(wrap.failed);
 	assert_int_equal(sj__ed25519_sign(crypto, seed, (struct span){ wrapped,
@@ -124,9 +127,11 @@ sshsig(const struct sj_login_facts *facts, const struct words *words,
 	put_text(&writer, words->name);
 	put_text(&writer, words->reserved);
 	put_text(&writer, words->hash);
-	write_uint(&writer, 4 + strlen(words->type) + 4 + 64, 4);
+	write_uint(&writer, 4 + strlen(words->type) + 4 + 64 +
+	    strlen(words->behind), 4);
 	put_text(&writer, words->type);
 	put_string(&writer, signature, 64);
+	write_bytes(&writer, words->behind, strlen(words->behind));
 	assert_false(writer.failed);
 	return (size_t)(writer.at - out);
 }
@@ -294,11 +299,11 @@ other_signatures(void **state)
 {
 	uint8_t other_key[BLOB_SIZE], proof[512];
 	struct sj_login_facts facts = facts_of();
-	struct words table[9];
+	struct words table[10];
 	size_t length;
 
 	(void)state;
-	for (size_t i = 0; i < 9; i++)
+	for (size_t i = 0; i < 10; i++)
 		table[i] = right;
 	memcpy(other_key, blob, sizeof other_key);
 	other_key[50] ^= 1;
@@ -311,11 +316,16 @@ other_signatures(void **state)
 	table[6].type = "ssh-ed25518";
 	table[7].inner_key = other_key;
 	table[8].magic = "SSHSIH";
-	for (size_t i = 0; i < 9; i++) {
-		length = prove_with(&facts, &table[i], proof, sizeof proof);
+	table[9].behind = "x";
+	/* Signed as they are written, and only written so. */
+	for (size_t i = 0; i < 20; i++) {
+		signs = i < 10 ? NULL : &right;
+		length = prove_with(&facts, &table[i % 10], proof,
+		    sizeof proof);
 		assert_int_equal(judged(&facts, proof, length),
 		    SJ_ERR_REFUSED);
 	}
+	signs = NULL;
 	assert_int_equal(judged(&facts, NULL, 0), SJ_ERR_REFUSED);
 }
 
