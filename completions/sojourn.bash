@@ -95,11 +95,12 @@ _sojourn() {
 	[[ $word != *@* ]] || offers=$(sed "s|^[^/]|${word%@*}@&|" <<<"$offers")
 	IFS=$'\n'
 	COMPREPLY=($(compgen -W "${offers//\/$'\n'/}" -- "$word"))
-	[[ ${COMPREPLY[0]-} != *: ]] || compopt -o nospace 2>/dev/null
-	[[ $offers != /* ]] || {
+	if [[ ${COMPREPLY[0]-} == *: ]]; then
+		compopt -o nospace 2>/dev/null
+	elif [[ $offers == /* ]]; then
 		compopt -o filenames 2>/dev/null
-		COMPREPLY+=($(compgen -f -- "$word"))
-	}
+	fi
+	[[ $offers != /* ]] || COMPREPLY+=($(compgen -f -- "$word"))
 	# what bash replaces begins after the last of its own breaks
 	for ((i = ${#word} - 1; i >= 0; i--)); do
 		[[ $COMP_WORDBREAKS != *"${word:i:1}"* ]] || break

@@ -1,6 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
 # Errors as people meet them: the class, the cause, the next step, exit 255.
+#
+# Of the table in sojourn.h no command can provoke yet:
+#   CLOCK, UDP_BLOCKED, CREDENTIAL_GONE, DEADLINE  nothing returns them
+#   VERSION   only the agent says it, to a command of another version
+#   PROTOCOL  needs a peer that breaks the protocol
+#   MEMORY    needs a heap that is full
+#   STATE     would be a mistake of the command's own
 . "$(dirname "$0")/common.sh"
 
 expect 255 "$SOJOURN"
