@@ -10,6 +10,7 @@
 #define HELLO_FIRST_NS (500 * NS_PER_MS)
 #define HELLO_NEXT_PATH_NS (250 * NS_PER_MS) /* RFC 8305 section 8 */
 #define HALF_OPEN_NS (60 * NS_PER_S)
+#define HELLOS_ASKED_MAX 8              /* cookies and parts of an answer */
 #define PROBES_UNTIL_AWAY 3             /* unanswered: the user is told */
 #define PROBES_UNTIL_DEAD 10            /* [SJ-PA-8] about half a minute */
 #define QUIET_FIRST_NS NS_PER_S         /* client: something is expected, nothing comes */
@@ -148,6 +149,7 @@ start_hello(struct sj__channel *channel, struct sj_time now,
 	};
 
 	memcpy(client.id, channel->own_ids[0].bytes, ID_SIZE);
+	client.body_least = sj__endpoint_hello_least(channel->endpoint);
 	SJ_TRY(sj__handshake_begin(&client, &channel->handshake));
 	channel->hello_wanted = true;
 	channel->hello_interval_ns = channel->candidate_count > 1 ?
@@ -226,22 +228,77 @@ sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
 		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
 		return;
 	}
+	channel->hellos_asked = 0;
 	sj__handshake_close(channel->handshake);
 	channel->handshake = NULL;
 	if (start_hello(channel, now, NULL, &refused) < 0)
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 }
 
+/* The hello goes out at once, to the address that answered: not without end,
+ * for nothing of that was authenticated. */
+static void
+ask_again(struct sj__channel *channel, const struct sj_path *path)
+{
+	if (channel->hellos_asked >= HELLOS_ASKED_MAX)
+		return;
+	channel->hellos_asked++;
+	for (size_t i = 0; i < channel->candidate_count; i++)
+		if (memcmp(&channel->candidates[i], path, sizeof *path) == 0)
+			channel->candidate = i;
+	channel->hello_wanted = true;
+}
+
+/* [SJ-HS-11] The server is under load: it wants to see our address work. */
+void
+sj__channel_on_cookie(struct sj__channel *channel, const struct sj_path *path,
+    const struct long_packet *packet)
+{
+	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path) ||
+	    !sj__handshake_take_cookie(channel->handshake, packet)) {
+		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
+		return;
+	}
+	ask_again(channel, path);
+}
+
+/* [SJ-VN-2] */
+void
+sj__channel_on_versions(struct sj__channel *channel, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *packet)
+{
+	struct reader reader = reader_of(packet->body.data,
+	    packet->body.length);
+	bool is_for_us = channel->state == CHANNEL_HELLO &&
+	    is_candidate(channel, path) &&
+	    sj__handshake_is_answered_by(channel->handshake, packet);
+
+	while (is_for_us && reader_left(&reader) >= 4)
+		if (read_uint(&reader, 4) == SJ__VERSION_1)
+			is_for_us = false;      /* it has what we offered */
+	if (!is_for_us) {
+		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
+		return;
+	}
+	sj__channel_fail(channel, now, SJ_ERR_VERSION, NULL);
+}
+
 void
 sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, const struct long_packet *answer)
 {
-	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path) ||
-	    answer->offset != 0 || answer->body.length != answer->total) {
+	int error;
+
+	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path)) {
 		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
 		return;
 	}
-	if (sj__handshake_read_answer(channel->handshake, answer) < 0) {
+	error = sj__handshake_read_answer(channel->handshake, answer);
+	if (error == SJ__HANDSHAKE_PENDING) {
+		ask_again(channel, path);       /* room for the rest */
+		return;
+	}
+	if (error < 0) {
 		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_HANDSHAKE);
 		return;
 	}
@@ -289,7 +346,7 @@ sj__channel_trust(struct sj__channel *channel, struct sj_time now)
 
 int
 sj__channel_accept(struct sj_endpoint *endpoint, struct sj_time now,
-    const struct sj_path *path, size_t datagram_length,
+    const struct sj_path *path, uint64_t bytes_in, bool is_proven,
     const struct long_packet *hello, struct sj__channel **out)
 {
 	struct sj__channel *channel;
@@ -297,18 +354,14 @@ sj__channel_accept(struct sj_endpoint *endpoint, struct sj_time now,
 
 	*out = NULL;
 	SJ_TRY(channel_new(endpoint, path, true, &channel));
-	channel->current.bytes_in = datagram_length;
+	channel->current.bytes_in = bytes_in;
 	sj__channel_set_deadline(channel, DEADLINE_HELLO,
 	    now.boot_ns + HALF_OPEN_NS);
+	channel->current.is_validated = is_proven;
 	error = sj__channel_fill_ids(channel);
 	if (error == 0)
 		error = sj__handshake_accept(endpoint, hello,
 		    channel->own_ids[0].bytes, now, &channel->handshake);
-	if (error == SJ__HANDSHAKE_REFUSE) {
-		channel->refusal_wanted = true;
-		*out = channel;
-		return 0;
-	}
 	if (error == 0)
 		error = sj__channel_go_on(channel, now);
 	if (error < 0) {
@@ -371,7 +424,9 @@ sj__channel_on_repeated_hello(struct sj__channel *channel, struct sj_time now,
 {
 	channel->current.bytes_in += datagram_length;
 	channel->answer_wanted = channel->state == CHANNEL_ANSWERED;
-	(void)now;
+	/* Somebody is still there. */
+	sj__channel_set_deadline(channel, DEADLINE_HELLO,
+	    now.boot_ns + HALF_OPEN_NS);
 }
 
 /* --- Both -------------------------------------------------------------- */
@@ -512,6 +567,8 @@ on_hello_deadline(struct sj__channel *channel, struct sj_time now)
 		return;
 	}
 	channel->hello_wanted = true;
+	channel->candidate = (channel->candidate + 1) %
+	    channel->candidate_count;
 	if (channel->attempt >= channel->candidate_count)
 		channel->hello_interval_ns = min_u64(
 		    2 * channel->hello_interval_ns, 8 * NS_PER_S);

@@ -105,7 +105,7 @@ struct sj__channel {
 	bool is_server;
 	struct sj__handshake *handshake;        /* until open */
 	struct sj_path *candidates;             /* client, until answered */
-	size_t candidate_count;
+	size_t candidate_count, candidate;
 	struct sj__protection protection;
 	struct sj__recovery recovery;
 	struct channel_path current;
@@ -122,9 +122,10 @@ struct sj__channel {
 	bool ping_wanted;
 	bool adopted;                           /* known to the endpoint */
 	bool opened_now;
-	bool hello_wanted, answer_wanted, refusal_wanted;
+	bool hello_wanted, answer_wanted;
 	bool ack_now;                           /* an acknowledgement is due */
 	uint8_t attempt;                        /* of hello or answer */
+	uint8_t hellos_asked;                   /* sent because of an unauthenticated packet */
 	uint8_t closes_sent;
 	uint64_t hello_interval_ns, hello_sent_ns;
 	bool parameters_wanted;                 /* client: until something of ours is acked */
@@ -164,10 +165,10 @@ struct channel_connect {
 };
 int sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
     const struct channel_connect *connect, struct sj__channel **channel);
-/* A server's: a hello that was decoded and may be answered. NULL in *channel
- * without an error: it was dropped, with a counted reason. */
+/* A server's: a whole hello that is to be taken, bytes_in of its datagrams. NULL in
+ * *channel without an error: it was dropped, with a counted reason. */
 int sj__channel_accept(struct sj_endpoint *endpoint, struct sj_time now,
-    const struct sj_path *path, size_t datagram_length,
+    const struct sj_path *path, uint64_t bytes_in, bool is_proven,
     const struct long_packet *hello, struct sj__channel **channel);
 /* Gone at once, without a word; frees it. */
 void sj__channel_free(struct sj__channel *channel);
@@ -177,6 +178,10 @@ void sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, const struct long_packet *answer);
 void sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, const struct long_packet *refusal);
+void sj__channel_on_cookie(struct sj__channel *channel,
+    const struct sj_path *path, const struct long_packet *packet);
+void sj__channel_on_versions(struct sj__channel *channel, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *packet);
 /* Again the hello of this channel: resend the answer within what came. */
 void sj__channel_on_repeated_hello(struct sj__channel *channel,
     struct sj_time now, size_t datagram_length);

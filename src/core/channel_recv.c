@@ -281,6 +281,7 @@ static void
 note_heard(struct sj__channel *channel, const struct packet_in *in)
 {
 	channel->last_received_ns = in->now.boot_ns;
+	sj__recovery_on_heard(&channel->recovery);
 	if (in->eliciting) {
 		channel->quiet_from_ns = in->now.boot_ns;
 		channel->quiet_count = 0;

@@ -280,12 +280,14 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 {
 	struct channel_path *at = &channel->current;
 	size_t segment = packet_size(channel), total = 0, count = 0, allowed;
-	size_t room = min_size(batch->capacity, 65536);
+	/* Not even a probe goes beyond what came from there. [SJ-HS-6] */
+	size_t room = min_size(min_size(batch->capacity, 65536),
+	    sj__channel_path_room(at));
 	enum packet_kind kind;
+	bool is_acked = false;
 	ptrdiff_t length = 0;
 
-	allowed = (size_t)min_u64(sj__path_can_send(at->path, now.boot_ns),
-	    sj__channel_path_room(at));
+	allowed = (size_t)sj__path_can_send(at->path, now.boot_ns);
 	while (count < BURST_MAX && total + segment <= room) {
 		kind = PACKET_DATA;
 		if (channel->probes_wanted > 0) {
@@ -304,6 +306,7 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 			break;
 		total += (size_t)length;
 		count++;
+		is_acked |= kind != PACKET_ACK;
 		if ((size_t)length < segment)
 			break;
 	}
@@ -316,8 +319,9 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 	if (count == 1)
 		segment = total;
 	sj__packet_mask(&channel->protection, batch->bytes, segment, count);
+	/* What nobody acknowledges says nothing about the mark. */
 	finish_batch(batch, at, total, segment, now.boot_ns,
-	    sj__path_ecn(at->path));
+	    is_acked ? sj__path_ecn(at->path) : SJ_ECN_NONE);
 	return 1;
 }
 
@@ -330,36 +334,31 @@ transmit_hello(struct sj__channel *channel, struct sj_time now,
 	size_t length;
 
 	channel->hello_wanted = false;
-	channel->current.path->key =
-	    channel->candidates[channel->attempt % channel->candidate_count];
+	channel->current.path->key = channel->candidates[channel->candidate];
 	length = sj__handshake_hello(channel->handshake, channel->attempt++,
 	    batch->bytes, batch->capacity);
 	if (length == 0)
 		return 0;
 	if (channel->hello_sent_ns == 0)
 		channel->hello_sent_ns = now.boot_ns;
-	finish_batch(batch, &channel->current, length, length, now.boot_ns,
+	finish_batch(batch, &channel->current, length, HELLO_SIZE, now.boot_ns,
 	    SJ_ECN_NONE);
 	return 1;
 }
 
-/* Answer or refusal, never more than what came. [SJ-HS-6] */
+/* As much of the answer as came in hellos; the rest waits for the next one.
+ * [SJ-HS-6] */
 static int
 transmit_answer(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch)
 {
 	size_t room = min_size(sj__channel_path_room(&channel->current),
-	    batch->capacity), length;
-	bool refuses = channel->refusal_wanted;
+	    min_size(batch->capacity, DATAGRAM_BASE)), length;
 
-	channel->answer_wanted = channel->refusal_wanted = false;
 	length = sj__handshake_answer(channel->handshake, channel->attempt++,
 	    batch->bytes, room);
-	if (refuses) {
-		/* Nothing to wait for: the client starts anew. */
-		sj__channel_set_deadline(channel, DEADLINE_HELLO, now.boot_ns);
-		channel->state = CHANNEL_CLOSED;
-	}
+	channel->answer_wanted = length > 0 &&
+	    sj__handshake_answer_is_begun(channel->handshake);
 	if (length == 0)
 		return 0;
 	finish_batch(batch, &channel->current, length, length, now.boot_ns,
@@ -390,7 +389,7 @@ sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 	case CHANNEL_HELLO:
 		return channel->hello_wanted;
 	case CHANNEL_ASKED:
-		return channel->refusal_wanted;
+		return false;
 	case CHANNEL_ANSWERED:
 		return channel->answer_wanted;
 	case CHANNEL_TRUST:
@@ -442,10 +441,10 @@ sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
 	case CHANNEL_HELLO:
 		return channel->hello_wanted ?
 		    transmit_hello(channel, now, batch) : 0;
-	case CHANNEL_ASKED:
 	case CHANNEL_ANSWERED:
-		return channel->answer_wanted || channel->refusal_wanted ?
+		return channel->answer_wanted ?
 		    transmit_answer(channel, now, batch) : 0;
+	case CHANNEL_ASKED:
 	case CHANNEL_TRUST:
 		return 0;
 	case CHANNEL_CLOSED:

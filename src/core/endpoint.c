@@ -94,6 +94,18 @@ sj__endpoint_datagram_max(const struct sj_endpoint *endpoint)
 	return endpoint->options.datagram_max;
 }
 
+size_t
+sj__endpoint_hello_least(const struct sj_endpoint *endpoint)
+{
+	return endpoint->hello_least;
+}
+
+size_t
+sj__endpoint_answer_filler(const struct sj_endpoint *endpoint)
+{
+	return endpoint->answer_filler;
+}
+
 struct sj_time
 sj__endpoint_now(const struct sj_endpoint *endpoint)
 {
@@ -513,6 +525,9 @@ set_up(struct sj_endpoint *endpoint, const struct sj_endpoint_options *options,
 	SJ_TRY(copy_options(endpoint, options));
 	SJ_TRY(sj__crypto_open(&endpoint->crypto, &endpoint->memory,
 	    endpoint->io->aeads));
+	endpoint->cookie_from = COOKIE_FROM;
+	sj__endpoint_random(endpoint, endpoint->strangers.cookie_key,
+	    sizeof endpoint->strangers.cookie_key);
 	sj__endpoint_random(endpoint, endpoint->id_key, sizeof endpoint->id_key);
 	sj__endpoint_random(endpoint, endpoint->hedge_key,
 	    sizeof endpoint->hedge_key);
@@ -597,6 +612,7 @@ sj__endpoint_destroy(struct sj_endpoint *endpoint)
 	struct sj__memory memory;
 
 	free_channels(endpoint);
+	sj__strangers_fini(endpoint);
 	if (endpoint->store != NULL)
 		endpoint->store->operations->close(endpoint->store);
 	else if (endpoint->is_server && endpoint->options.store != NULL)

@@ -4,18 +4,21 @@
  *
  *   endpoint.c         open and close, services, policy
  *   endpoint_io.c      datagrams in, bursts out, deadlines
+ *   endpoint_strangers.c  hellos, and what is said to those who prove nothing
  *   endpoint_events.c  the event queue, requests and their answers
  *   endpoint_store.c   logins in the store: put, delete, list, revoke
  */
 #ifndef SJ_CORE_ENDPOINT_INTERNAL_H
 #define SJ_CORE_ENDPOINT_INTERNAL_H
 
+#include "core/assembly.h"
 #include "core/endpoint.h"
 #include "core/services.h"
 #include "core/session.h"
 #include "core/timers.h"
 
 #define HALF_OPEN_MAX 256               /* channels of unproven addresses */
+#define COOKIE_FROM 64                  /* half-open channels: from here on, cookies */
 #define UNPROVEN_LOGINS_MAX 1024        /* open channels without a login */
 #define PATHS_MAX 65536
 #define IDS_MIN 64
@@ -39,6 +42,35 @@ struct request {
 struct id_entry {
 	uint8_t bytes[ID_SIZE];
 	struct sj__channel *channel;    /* NULL: free */
+};
+
+/* What is answered to strangers without keeping anything of them: cookies,
+ * versions, refusals. What does not fit is not answered. */
+#define STRANGER_ANSWERS_MAX 64
+#define STRANGER_ANSWER_SIZE 48
+struct stranger_answer {
+	struct sj_path path;
+	size_t length;
+	uint8_t bytes[STRANGER_ANSWER_SIZE];
+};
+
+/* Hellos of which fragments are missing: the oldest gives way. */
+#define HELLOS_ASSEMBLED_MAX 64
+struct stranger_hello {
+	bool is_used;
+	uint64_t since;                 /* counts up */
+	struct sj_path path;
+	struct long_packet header;
+	uint64_t bytes_in;
+	struct assembly assembly;
+};
+
+struct strangers {
+	struct stranger_answer answers[STRANGER_ANSWERS_MAX];
+	size_t answer_first, answer_count;
+	struct stranger_hello *hellos;  /* HELLOS_ASSEMBLED_MAX; NULL until needed */
+	uint64_t hello_count;
+	uint8_t cookie_key[32];
 };
 
 /* The walk through the store for sj_sessions_list and sj_sessions_revoke. */
@@ -75,6 +107,10 @@ struct sj_endpoint {
 	struct list paths, channels, sending, sessions, requests;
 	struct list session_events, stream_events, endings;
 	size_t path_count, half_open, unproven;
+	struct strangers strangers;
+	/* Limits that tests set to other values. */
+	size_t cookie_from;                     /* half-open channels, then cookies */
+	size_t hello_least, answer_filler;      /* bytes more than it takes */
 	struct id_entry *ids;
 	size_t id_capacity, id_count;
 	struct sj__timers timers;
@@ -104,5 +140,17 @@ void sj__endpoint_release_timer(struct sj_endpoint *endpoint,
     struct sj__timer *timer);
 void sj__endpoint_wake_blocked(struct sj__path *path);
 bool sj__endpoint_retire_channel(struct sj__channel *channel);
+
+/* --- endpoint_strangers.c */
+void sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, struct span datagram,
+    const struct long_packet *hello);
+void sj__strangers_on_version(struct sj_endpoint *endpoint,
+    const struct sj_path *path, struct span datagram,
+    const struct long_packet *packet);
+/* The next answer that waits; false: none. */
+bool sj__strangers_answer(struct sj_endpoint *endpoint, struct sj_time now,
+    struct sj_batch *batch);
+void sj__strangers_fini(struct sj_endpoint *endpoint);
 
 #endif

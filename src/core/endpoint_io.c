@@ -3,8 +3,8 @@
  * endpoint_io.c - datagrams in, bursts out, deadlines
  *
  * In: short packets go to the channel that has their connection id, a whole
- * train at once where the ids agree. Long packets are hellos of strangers, or
- * answers to hellos of ours. What fits nowhere is counted and dropped without
+ * train at once where the ids agree. Long packets are hellos of strangers
+ * (endpoint_strangers.c), or answers to hellos of ours. What fits nowhere is counted and dropped without
  * a word.
  *
  * Out: channels that want to send take turns, one burst each.
@@ -86,6 +86,7 @@ sj_core_deadline(const struct sj_endpoint *endpoint)
 	const struct sj__timer *first = sj__timers_first(&endpoint->timers);
 
 	if (!list_is_empty(&endpoint->sending) || endpoint->wake_pending ||
+	    endpoint->strangers.answer_count > 0 ||
 	    endpoint->done_pending || !list_is_empty(&endpoint->session_events) ||
 	    !list_is_empty(&endpoint->stream_events) ||
 	    !list_is_empty(&endpoint->endings))
@@ -250,76 +251,27 @@ receive_short(struct sj_endpoint *endpoint, struct sj_time now,
 	return run;
 }
 
-/* The half-open channel that this hello is a copy of. */
-static struct sj__channel *
-find_half_open(struct sj_endpoint *endpoint, const struct sj_path *path,
-    const struct long_packet *hello)
-{
-	struct sj__channel *channel;
-
-	for (struct list *at = endpoint->channels.next;
-	    at != &endpoint->channels; at = at->next) {
-		channel = container_of(at, struct sj__channel, all);
-		if (channel->handshake != NULL && channel->is_server &&
-		    sj__handshake_is_of(channel->handshake, hello) &&
-		    memcmp(&channel->current.path->key, path, sizeof *path) == 0)
-			return channel;
-	}
-	return NULL;
-}
-
-/* Makes room among the half-open channels: the oldest gives way. */
+/* Long packets but hellos: answers to one of ours. */
 static void
-evict_half_open(struct sj_endpoint *endpoint)
+receive_answer(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *packet)
 {
-	struct sj__channel *channel;
+	struct sj__channel *channel = sj__endpoint_find_id(endpoint,
+	    packet->destination);
 
-	for (struct list *at = endpoint->channels.next;
-	    at != &endpoint->channels; at = at->next) {
-		channel = container_of(at, struct sj__channel, all);
-		if (!channel->is_server || channel->user != NULL)
-			continue;
-		sj__endpoint_count(endpoint, COUNT_HALF_OPEN_EVICTED);
-		sj__channel_free(channel);
+	if (channel == NULL || channel->is_server) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_ANSWER);
 		return;
 	}
-}
-
-static void
-receive_hello(struct sj_endpoint *endpoint, struct sj_time now,
-    const struct sj_path *path, struct span datagram,
-    const struct long_packet *hello)
-{
-	struct sj__channel *channel;
-
-	if (!endpoint->is_server) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_NOT_SERVER);
-		return;
-	}
-	if (datagram.length < HELLO_SIZE) {     /* [SJ-HS-5] */
-		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_SMALL);
-		return;
-	}
-	if (hello->offset != 0 || hello->body.length != hello->total) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FRAGMENT);
-		return;
-	}
-	channel = find_half_open(endpoint, path, hello);
-	if (channel != NULL) {
-		sj__channel_on_repeated_hello(channel, now, datagram.length);
-		sj__endpoint_update_channel(channel);
-		return;
-	}
-	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_HALF_OPEN);
-		return;
-	}
-	if (endpoint->half_open >= HALF_OPEN_MAX)
-		evict_half_open(endpoint);
-	if (sj__channel_accept(endpoint, now, path, datagram.length, hello,
-	    &channel) < 0)
-		sj__endpoint_count(endpoint, COUNT_DROPPED_MEMORY);
-	else if (channel != NULL)
+	if (packet->version == VERSION_NONE)
+		sj__channel_on_versions(channel, now, path, packet);
+	else if (long_type_of(packet->flags) == LONG_ANSWER)
+		sj__channel_on_answer(channel, now, path, packet);
+	else if (long_type_of(packet->flags) == LONG_COOKIE)
+		sj__channel_on_cookie(channel, path, packet);
+	else
+		sj__channel_on_refusal(channel, now, path, packet);
+	if (!sj__endpoint_retire_channel(channel))
 		sj__endpoint_update_channel(channel);
 }
 
@@ -328,31 +280,18 @@ receive_long(struct sj_endpoint *endpoint, struct sj_time now,
     const struct sj_path *path, struct span datagram)
 {
 	struct long_packet packet;
-	struct sj__channel *channel;
 
 	if (!sj__long_decode(datagram, &packet)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_LONG_FORM);
 		return;
 	}
-	if (packet.version != SJ__VERSION_1) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_VERSION);
-		return;
-	}
-	if (long_type_of(packet.flags) == LONG_HELLO) {
-		receive_hello(endpoint, now, path, datagram, &packet);
-		return;
-	}
-	channel = sj__endpoint_find_id(endpoint, packet.destination);
-	if (channel == NULL || channel->is_server) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_ANSWER);
-		return;
-	}
-	if (long_type_of(packet.flags) == LONG_ANSWER)
-		sj__channel_on_answer(channel, now, path, &packet);
+	if (packet.version != VERSION_NONE && packet.version != SJ__VERSION_1)
+		sj__strangers_on_version(endpoint, path, datagram, &packet);
+	else if (packet.version == SJ__VERSION_1 &&
+	    long_type_of(packet.flags) == LONG_HELLO)
+		sj__strangers_on_hello(endpoint, now, path, datagram, &packet);
 	else
-		sj__channel_on_refusal(channel, now, path, &packet);
-	if (!sj__endpoint_retire_channel(channel))
-		sj__endpoint_update_channel(channel);
+		receive_answer(endpoint, now, path, &packet);
 }
 
 void
@@ -399,6 +338,15 @@ postpone(struct sj__channel *channel, struct sj_time now)
 	    sj__channel_deadline(channel));
 }
 
+static int
+count_out(struct sj_endpoint *endpoint, const struct sj_batch *batch)
+{
+	endpoint->counters[COUNT_BYTES_OUT] += batch->length;
+	endpoint->counters[COUNT_PACKETS_OUT] +=
+	    (batch->length + batch->segment_size - 1) / batch->segment_size;
+	return 1;
+}
+
 int
 sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
     struct sj_batch *batch)
@@ -409,6 +357,8 @@ sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
 	endpoint->now = now;
 	sj__endpoint_store_pump(endpoint, now);
 	run_timers(endpoint, now);
+	if (sj__strangers_answer(endpoint, now, batch))
+		return count_out(endpoint, batch);
 	while ((channel = list_first(&endpoint->sending, struct sj__channel,
 	    sending)) != NULL) {
 		list_remove(&channel->sending);
@@ -418,13 +368,8 @@ sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
 			if (filled == 0)
 				postpone(channel, now);
 		}
-		if (filled == 1) {
-			endpoint->counters[COUNT_BYTES_OUT] += batch->length;
-			endpoint->counters[COUNT_PACKETS_OUT] +=
-			    (batch->length + batch->segment_size - 1) /
-			    batch->segment_size;
-			return 1;
-		}
+		if (filled == 1)
+			return count_out(endpoint, batch);
 	}
 	return 0;
 }

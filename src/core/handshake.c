@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* handshake.c - from hello to traffic secrets */
+#include "core/assembly.h"
 #include "core/handshake.h"
 
-#define BODY_MAX (HELLO_SIZE - HELLO_HEADER_SIZE)
-#define HELLO_HEADER_SIZE (LONG_HEADER_SIZE + 1 + 1 + 2 + 2)
-#define ANSWER_MAX 512
 #define PROLOGUE_MAX (7 + LONG_HEADER_SIZE + OFFER_SIZE)
+
+#define ANSWER_FRAGMENT_MIN 64
+#define PAYLOAD_2_MAX 5120
 
 enum step { STEP_READ, STEP_WRITE, STEP_DONE };
 
@@ -15,12 +16,13 @@ struct sj__handshake {
 	struct offer offer;
 	struct long_packet header;      /* of the hello, without spans */
 	enum step step;
-	bool is_server, is_refusal;
+	bool is_server;
 	uint8_t own_id[ID_SIZE];        /* server: in message 2 */
-	uint8_t body[BODY_MAX];         /* client: ours; server: message 1 */
+	uint8_t *body;                  /* client: ours; server: the client's */
 	size_t body_length;
-	uint8_t answer[ANSWER_MAX];     /* server: message 2 */
-	size_t answer_length;
+	uint8_t *answer;                /* server: message 2 */
+	size_t answer_length, answer_at; /* what goes next of it */
+	struct assembly assembly;       /* client: message 2 */
 	uint64_t time_unix_s;
 	struct sj__handshake_result result;
 };
@@ -85,14 +87,20 @@ void
 sj__handshake_close(struct sj__handshake *handshake)
 {
 	struct sj_endpoint *endpoint;
+	struct sj__memory *memory;
 
 	if (handshake == NULL)
 		return;
 	endpoint = handshake->endpoint;
+	memory = sj__endpoint_memory(endpoint);
 	sj__noise_close(handshake->noise);
+	sj__assembly_fini(&handshake->assembly, memory);
+	if (handshake->body != NULL)
+		sj__memory_free(memory, handshake->body, handshake->body_length);
+	if (handshake->answer != NULL)
+		sj__memory_free(memory, handshake->answer, ANSWER_BODY_MAX);
 	sj__wipe(handshake, sizeof *handshake);
-	sj__memory_free(sj__endpoint_memory(endpoint), handshake,
-	    sizeof *handshake);
+	sj__memory_free(memory, handshake, sizeof *handshake);
 }
 
 static int
@@ -138,44 +146,69 @@ sj__handshake_result(const struct sj__handshake *handshake,
 
 /* --- Client ------------------------------------------------------------ */
 
-/* Payload of message 1: what we have, padded so that the hello fills its
- * datagram. */
-static size_t
-write_payload_1(uint8_t *out, size_t size)
+/* Payload of message 1: what we have, and padding so that its hellos fill their
+ * datagrams. One parameter and one version mean nothing, and are always others
+ * [SJ-VN-4]. */
+static void
+write_payload_1(struct sj_endpoint *endpoint, uint8_t *out, size_t size)
 {
 	static const uint8_t suites[] = { SUITE_AES_128_GCM, SUITE_AES_256_GCM,
 	    SUITE_CHACHA20_POLY1305 };
 	struct writer writer = writer_of(out, size);
+	uint8_t grease[8];
 	size_t padding;
 
+	sj__endpoint_random(endpoint, grease, sizeof grease);
 	sj__parameter_write(&writer, PARAMETER_SUITES, suites, sizeof suites);
 	write_varint(&writer, PARAMETER_VERSIONS);
-	write_varint(&writer, 4);
+	write_varint(&writer, 8);
 	write_uint(&writer, SJ__VERSION_1, 4);
+	write_uint(&writer, sj__version_grease(grease), 4);
+	sj__parameter_write(&writer, 31 * (uint64_t)(grease[4] + 256) + 27,
+	    grease + 5, grease[7] % 3);
 	padding = writer_left(&writer) - 3;
 	write_varint(&writer, PARAMETER_PADDING);
 	write_varint_in(&writer, padding, 2);
 	memset(write_room(&writer, padding), 0, padding);
 	assert(!writer.failed);
-	return size;
 }
 
-static int
-write_message_1(struct sj__handshake *handshake)
+/* Bytes that Noise adds to the payload of message 1. */
+static size_t
+overhead_1(const struct offer *offer)
 {
-	size_t sealed = handshake->offer.pattern == OFFER_NK ? 16 : 0;
-	uint8_t payload[BODY_MAX];
+	return 32 + (offer->pattern == OFFER_NK ? 16 : 0);
+}
+
+/* The body fills as many whole datagrams as it needs, or as least asks for. */
+static int
+write_message_1(struct sj__handshake *handshake, size_t least)
+{
+	struct sj__memory *memory = sj__endpoint_memory(handshake->endpoint);
+	size_t count = (least + HELLO_FRAGMENT - 1) / HELLO_FRAGMENT;
+	uint8_t payload[HELLO_BODY_MAX], hash[32];
 	struct span span = { payload, 0 };
 	ptrdiff_t length;
 
-	span.length = write_payload_1(payload,
-	    BODY_MAX - OFFER_SIZE - 32 - sealed);
+	count = min_size(count > 0 ? count : 1, HELLO_FRAGMENTS_MAX);
+	handshake->body_length = count * HELLO_FRAGMENT;
+	handshake->body = sj__memory_allocate(memory, handshake->body_length);
+	if (handshake->body == NULL)
+		return SJ_ERR_MEMORY;
+	span.length = handshake->body_length - OFFER_SIZE -
+	    overhead_1(&handshake->offer);
+	write_payload_1(handshake->endpoint, payload, span.length);
 	sj__offer_encode(&handshake->offer, handshake->body);
 	length = sj__noise_write(handshake->noise, span,
-	    handshake->body + OFFER_SIZE, BODY_MAX - OFFER_SIZE);
+	    handshake->body + OFFER_SIZE, handshake->body_length - OFFER_SIZE);
 	if (length < 0)
 		return (int)length;
-	handshake->body_length = OFFER_SIZE + (size_t)length;
+	assert(OFFER_SIZE + (size_t)length == handshake->body_length);
+	sj__sha256(sj__endpoint_crypto(handshake->endpoint), handshake->body,
+	    handshake->body_length, hash);
+	memcpy(handshake->header.digest, hash, DIGEST_SIZE);
+	sj__endpoint_random(handshake->endpoint, handshake->header.cookie,
+	    COOKIE_SIZE);
 	return 0;
 }
 
@@ -185,15 +218,12 @@ sj__handshake_begin(const struct sj__handshake_client *client,
 {
 	struct sj_endpoint *endpoint = client->endpoint;
 	struct sj__handshake *handshake = handshake_new(endpoint, false);
-	uint8_t grease;
 	int error;
 
 	*out = NULL;
 	if (handshake == NULL)
 		return SJ_ERR_MEMORY;
-	sj__endpoint_random(endpoint, &grease, 1);
-	handshake->header.flags = (uint8_t)(FLAG_LONG | LONG_HELLO << 4 |
-	    (grease & 15));
+	handshake->header.flags = sj__long_flags(endpoint, LONG_HELLO);
 	handshake->header.version = SJ__VERSION_1;
 	sj__endpoint_random(endpoint, handshake->header.destination, ID_SIZE);
 	memcpy(handshake->header.source, client->id, ID_SIZE);
@@ -214,7 +244,7 @@ sj__handshake_begin(const struct sj__handshake_client *client,
 		memcpy(handshake->result.server_key, client->server_key, 32);
 	error = open_noise(handshake, client->server_key);
 	if (error == 0)
-		error = write_message_1(handshake);
+		error = write_message_1(handshake, client->body_least);
 	if (error < 0) {
 		sj__handshake_close(handshake);
 		return error;
@@ -228,11 +258,38 @@ sj__handshake_hello(struct sj__handshake *handshake, uint8_t attempt,
     uint8_t *out, size_t capacity)
 {
 	struct long_packet packet = handshake->header;
+	size_t length = 0;
 
 	packet.attempt = attempt;
 	packet.total = (uint16_t)handshake->body_length;
-	packet.body = (struct span){ handshake->body, handshake->body_length };
-	return sj__long_encode(&packet, out, capacity);
+	for (size_t at = 0; at < handshake->body_length; at += HELLO_FRAGMENT) {
+		packet.offset = (uint16_t)at;
+		packet.body = (struct span){ handshake->body + at,
+		    HELLO_FRAGMENT };
+		if (capacity - length < HELLO_SIZE)
+			return 0;
+		length += sj__long_encode(&packet, out + length,
+		    capacity - length);
+	}
+	return length;
+}
+
+bool
+sj__handshake_take_cookie(struct sj__handshake *handshake,
+    const struct long_packet *packet)
+{
+	if (!sj__handshake_is_answered_by(handshake, packet))
+		return false;
+	memcpy(handshake->header.cookie, packet->cookie, COOKIE_SIZE);
+	return true;
+}
+
+bool
+sj__handshake_is_answered_by(const struct sj__handshake *handshake,
+    const struct long_packet *packet)
+{
+	return memcmp(packet->source, handshake->header.destination,
+	    ID_SIZE) == 0;
 }
 
 /* [SJ-HS-8] What the server says in message 2. */
@@ -261,18 +318,13 @@ read_payload_2(struct sj__handshake *handshake, struct span list)
 	return 0;
 }
 
-int
-sj__handshake_read_answer(struct sj__handshake *handshake,
-    const struct long_packet *answer)
+static int
+read_message_2(struct sj__handshake *handshake, struct span message)
 {
-	uint8_t payload[DATAGRAM_BASE];
+	uint8_t payload[ANSWER_BODY_MAX];
 	struct span list = { payload, 0 };
-	ptrdiff_t length;
+	ptrdiff_t length = sj__noise_read(handshake->noise, message, payload);
 
-	if (answer->body.length > sizeof payload ||
-	    memcmp(answer->source, handshake->header.destination, ID_SIZE) != 0)
-		return SJ_ERR_PROTOCOL;
-	length = sj__noise_read(handshake->noise, answer->body, payload);
 	if (length < 0)
 		return SJ_ERR_PROTOCOL;
 	list.length = (size_t)length;
@@ -280,6 +332,29 @@ sj__handshake_read_answer(struct sj__handshake *handshake,
 	memcpy(handshake->result.server_key,
 	    sj__noise_remote_static(handshake->noise), 32);
 	return finish(handshake);
+}
+
+int
+sj__handshake_read_answer(struct sj__handshake *handshake,
+    const struct long_packet *answer)
+{
+	struct sj__memory *memory = sj__endpoint_memory(handshake->endpoint);
+	struct assembly *assembly = &handshake->assembly;
+	int error;
+
+	if (answer->total > ANSWER_BODY_MAX ||
+	    !sj__handshake_is_answered_by(handshake, answer))
+		return SJ_ERR_PROTOCOL;
+	error = sj__assembly_add(assembly, memory, answer->total,
+	    answer->offset, answer->body);
+	if (error == 0)
+		return SJ__HANDSHAKE_PENDING;
+	if (error > 0)
+		error = read_message_2(handshake, (struct span){
+		    assembly->bytes, assembly->total });
+	/* What did not verify may hold fragments of somebody else. */
+	sj__assembly_fini(assembly, memory);
+	return error;
 }
 
 const uint8_t *
@@ -295,7 +370,7 @@ sj__handshake_may_be_refused(const struct sj__handshake *handshake,
 	const struct offer *offer = &handshake->offer;
 
 	if (offer->pattern != OFFER_NK ||
-	    memcmp(refusal->source, handshake->header.destination, ID_SIZE) != 0)
+	    !sj__handshake_is_answered_by(handshake, refusal))
 		return false;
 	memset(refused, 0, sizeof *refused);
 	refused->refusal = refusal->code;
@@ -307,31 +382,28 @@ sj__handshake_may_be_refused(const struct sj__handshake *handshake,
 /* --- Server ------------------------------------------------------------ */
 
 /* An offer that makes sense. [SJ-HS-3] */
-static int
-check_offer(struct sj__handshake *handshake)
+enum sj__verdict
+sj__handshake_judge(struct sj_endpoint *endpoint, struct span body)
 {
-	struct sj_endpoint *endpoint = handshake->endpoint;
-	const struct offer *offer = &handshake->offer;
 	uint32_t own = key_number(endpoint,
 	    sj__endpoint_host_key(endpoint)->public_key);
+	struct offer offer;
 
-	if ((offer->pattern != OFFER_NX && offer->pattern != OFFER_NK) ||
-	    (offer->suite != OFFER_CHACHAPOLY && offer->suite != OFFER_AESGCM)) {
+	if (!sj__offer_decode(body, &offer) ||
+	    (offer.pattern != OFFER_NX && offer.pattern != OFFER_NK) ||
+	    (offer.suite != OFFER_CHACHAPOLY && offer.suite != OFFER_AESGCM)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
-		return SJ_ERR_PROTOCOL;
+		return VERDICT_DROP;
 	}
-	if (offer->refusal != REFUSAL_NONE &&
-	    (offer->refusal != REFUSAL_UNKNOWN_KEY ||
-	    offer->refused_pattern != OFFER_NK ||
-	    offer->refused_key_number == own)) {
+	if (offer.refusal != REFUSAL_NONE &&
+	    (offer.refusal != REFUSAL_UNKNOWN_KEY ||
+	    offer.refused_pattern != OFFER_NK ||
+	    offer.refused_key_number == own)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_REFUSAL);
-		return SJ_ERR_PROTOCOL;
+		return VERDICT_DROP;
 	}
-	if (offer->pattern == OFFER_NK && offer->key_number != own) {
-		handshake->is_refusal = true;
-		return SJ__HANDSHAKE_REFUSE;
-	}
-	return 0;
+	return offer.pattern == OFFER_NK && offer.key_number != own ?
+	    VERDICT_UNKNOWN_KEY : VERDICT_TAKE;
 }
 
 int
@@ -340,27 +412,21 @@ sj__handshake_accept(struct sj_endpoint *endpoint,
     struct sj_time now, struct sj__handshake **out)
 {
 	struct sj__handshake *handshake = handshake_new(endpoint, true);
-	int error = 0;
+	struct sj__memory *memory = sj__endpoint_memory(endpoint);
+	int error = SJ_ERR_MEMORY;
 
 	*out = NULL;
 	if (handshake == NULL)
 		return SJ_ERR_MEMORY;
 	handshake->header = *hello;
-	handshake->header.cookie = handshake->header.body =
-	    (struct span){ NULL, 0 };
+	handshake->header.body = (struct span){ NULL, 0 };
 	memcpy(handshake->own_id, id, ID_SIZE);
 	handshake->time_unix_s = now.unix_s;
-	if (!sj__offer_decode(hello->body, &handshake->offer) ||
-	    hello->body.length > BODY_MAX) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
-		error = SJ_ERR_PROTOCOL;
-	}
-	if (error == 0)
-		error = check_offer(handshake);
-	if (error == 0) {
-		handshake->body_length = hello->body.length - OFFER_SIZE;
-		memcpy(handshake->body, hello->body.data + OFFER_SIZE,
-		    handshake->body_length);
+	(void)sj__offer_decode(hello->body, &handshake->offer);
+	handshake->body = sj__memory_allocate(memory, hello->body.length);
+	if (handshake->body != NULL) {
+		handshake->body_length = hello->body.length;
+		memcpy(handshake->body, hello->body.data, hello->body.length);
 		error = open_noise(handshake,
 		    sj__endpoint_host_key(endpoint)->public_key);
 	}
@@ -369,16 +435,25 @@ sj__handshake_accept(struct sj_endpoint *endpoint,
 		return error;
 	}
 	*out = handshake;
-	return error;
+	return 0;
 }
 
-/* The first suite of the client's that we have. [SJ-HS-8] */
+/* The first suite of the client's that we have [SJ-HS-8]; and no better version
+ * that both have: there is one today, which must be among the client's
+ * [SJ-VN-3]. */
 static int
 read_payload_1(struct sj__handshake *handshake, struct span list)
 {
-	bool failed = false;
+	bool failed = false, is_listed = false;
 	struct span suites = sj__parameter_find(list, PARAMETER_SUITES, &failed);
+	struct span versions = sj__parameter_find(list, PARAMETER_VERSIONS,
+	    &failed);
+	struct reader reader = reader_of(versions.data, versions.length);
 
+	while (reader_left(&reader) >= 4)
+		is_listed |= read_uint(&reader, 4) == SJ__VERSION_1;
+	if (!is_listed)
+		return SJ_ERR_PROTOCOL;
 	for (size_t i = 0; i < suites.length && !failed; i++)
 		if (suites.data[i] >= SUITE_AES_128_GCM &&
 		    suites.data[i] <= SUITE_CHACHA20_POLY1305) {
@@ -392,8 +467,9 @@ read_payload_1(struct sj__handshake *handshake, struct span list)
 static ptrdiff_t
 step_read(struct sj__handshake *handshake)
 {
-	struct span message = { handshake->body, handshake->body_length };
-	uint8_t payload[BODY_MAX];
+	struct span message = { handshake->body + OFFER_SIZE,
+	    handshake->body_length - OFFER_SIZE };
+	uint8_t payload[HELLO_BODY_MAX];
 	struct span list = { payload, 0 };
 	ptrdiff_t length = sj__noise_read(handshake->noise, message, payload);
 
@@ -404,10 +480,27 @@ step_read(struct sj__handshake *handshake)
 	return read_payload_1(handshake, list);
 }
 
+/* As large an answer as a chain of certificates would make, where a test asks
+ * for it. */
+static void
+add_filler(struct sj_endpoint *endpoint, struct writer *writer)
+{
+	size_t length = sj__endpoint_answer_filler(endpoint);
+	uint8_t *room;
+
+	if (length == 0)
+		return;
+	write_varint(writer, PARAMETER_PADDING);
+	write_varint(writer, length);
+	room = write_room(writer, length);
+	if (room != NULL)
+		memset(room, 0, length);
+}
+
 static ptrdiff_t
 step_write(struct sj__handshake *handshake)
 {
-	uint8_t payload[128], time[8];
+	uint8_t payload[PAYLOAD_2_MAX], time[8], grease[4];
 	struct writer writer = writer_of(payload, sizeof payload);
 	struct writer clock = writer_of(time, sizeof time);
 	uint8_t suite = (uint8_t)handshake->result.suite;
@@ -423,10 +516,19 @@ step_write(struct sj__handshake *handshake)
 	sj__parameter_write_number(&writer, PARAMETER_DATAGRAM_MAX,
 	    DATAGRAM_MAX);
 	sj__parameter_write(&writer, PARAMETER_TIME, time, sizeof time);
+	sj__endpoint_random(handshake->endpoint, grease, sizeof grease);
+	sj__parameter_write(&writer, 31 * (uint64_t)(grease[0] + 256) + 27,
+	    grease + 1, grease[3] % 3);
+	add_filler(handshake->endpoint, &writer);
 	assert(!writer.failed);
 	span.length = (size_t)(writer.at - payload);
+	if (handshake->answer == NULL)
+		handshake->answer = sj__memory_allocate(
+		    sj__endpoint_memory(handshake->endpoint), ANSWER_BODY_MAX);
+	if (handshake->answer == NULL)
+		return SJ_ERR_MEMORY;
 	length = sj__noise_write(handshake->noise, span, handshake->answer,
-	    sizeof handshake->answer);
+	    ANSWER_BODY_MAX);
 	if (length < 0)
 		return length;
 	handshake->answer_length = (size_t)length;
@@ -462,22 +564,50 @@ size_t
 sj__handshake_answer(struct sj__handshake *handshake, uint8_t attempt,
     uint8_t *out, size_t capacity)
 {
-	struct long_packet packet = { .version = SJ__VERSION_1 };
-	enum long_type type = handshake->is_refusal ? LONG_REFUSAL :
-	    LONG_ANSWER;
-	uint8_t grease;
+	struct long_packet packet = { .version = SJ__VERSION_1,
+	    .attempt = attempt };
+	size_t left = handshake->answer_length - handshake->answer_at, length;
 
-	sj__endpoint_random(handshake->endpoint, &grease, 1);
-	packet.flags = (uint8_t)(FLAG_LONG | (unsigned)type << 4 |
-	    (grease & 15));
+	if (capacity <= ANSWER_HEADER_SIZE + ANSWER_FRAGMENT_MIN)
+		return 0;
+	length = min_size(left, capacity - ANSWER_HEADER_SIZE);
+	packet.flags = sj__long_flags(handshake->endpoint, LONG_ANSWER);
 	memcpy(packet.destination, handshake->header.source, ID_SIZE);
 	memcpy(packet.source, handshake->header.destination, ID_SIZE);
-	packet.attempt = attempt;
-	packet.code = REFUSAL_UNKNOWN_KEY;
+	packet.offset = (uint16_t)handshake->answer_at;
 	packet.total = (uint16_t)handshake->answer_length;
-	packet.body = (struct span){ handshake->answer,
-	    handshake->answer_length };
+	packet.body = (struct span){ handshake->answer + handshake->answer_at,
+	    length };
+	handshake->answer_at = length < left ?
+	    handshake->answer_at + length : 0;
 	return sj__long_encode(&packet, out, capacity);
+}
+
+bool
+sj__handshake_answer_is_begun(const struct sj__handshake *handshake)
+{
+	return handshake->answer_at > 0;
+}
+
+/* The type, and four bits that mean nothing. */
+uint8_t
+sj__long_flags(struct sj_endpoint *endpoint, enum long_type type)
+{
+	uint8_t grease;
+
+	sj__endpoint_random(endpoint, &grease, 1);
+	return (uint8_t)(FLAG_LONG | (unsigned)type << 4 | (grease & 15));
+}
+
+/* A version that nobody has, and nobody ever will [SJ-VN-4]. */
+uint32_t
+sj__version_grease(const uint8_t random[4])
+{
+	uint32_t version = 0;
+
+	for (int i = 0; i < 4; i++)
+		version = version << 8 | (random[i] & 0xf0) | 0x0a;
+	return version;
 }
 
 bool

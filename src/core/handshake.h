@@ -15,8 +15,7 @@
 #include "core/packet.h"
 #include "core/services.h"
 
-#define SJ__HANDSHAKE_PENDING 1         /* a DH with the host key is awaited */
-#define SJ__HANDSHAKE_REFUSE 2          /* the answer is a refusal */
+#define SJ__HANDSHAKE_PENDING 1         /* more is awaited: a DH with the host key, a fragment */
 
 struct sj__handshake;
 
@@ -25,15 +24,18 @@ struct sj__handshake_client {
 	const uint8_t *server_key;      /* NK; NULL: NX */
 	const struct offer *refused;    /* what was refused before; NULL: nothing */
 	uint8_t id[ID_SIZE];            /* our id of the hello */
+	size_t body_least;              /* fill so many bytes of hellos; 0: one */
 };
 
 /* client: makes message 1. */
 int sj__handshake_begin(const struct sj__handshake_client *client,
     struct sj__handshake **handshake);
-/* client: the hello packet, padded; its length. */
+/* client: the hello, in as many datagrams of HELLO_SIZE as it takes; the length
+ * of all. */
 size_t sj__handshake_hello(struct sj__handshake *handshake, uint8_t attempt,
     uint8_t *out, size_t capacity);
-/* client: message 2. Negative: it does not verify, nothing changed. */
+/* client: a fragment of message 2. PENDING: more are missing. Negative: it does not
+ * verify, nothing changed. */
 int sj__handshake_read_answer(struct sj__handshake *handshake,
     const struct long_packet *answer);
 const uint8_t *sj__handshake_server_key(const struct sj__handshake *handshake);
@@ -41,8 +43,19 @@ const uint8_t *sj__handshake_server_key(const struct sj__handshake *handshake);
 bool sj__handshake_may_be_refused(const struct sj__handshake *handshake,
     const struct long_packet *refusal, struct offer *refused);
 
-/* server: takes a hello. REFUSE: sj__handshake_answer() gives the refusal.
- * Negative: drop it (already counted); SJ_ERR_MEMORY. id goes into message 2. */
+/* client: the packet carries our id of the server back. */
+bool sj__handshake_is_answered_by(const struct sj__handshake *handshake,
+    const struct long_packet *packet);
+/* client: the next hellos carry this cookie; false: it is not for us. */
+bool sj__handshake_take_cookie(struct sj__handshake *handshake,
+    const struct long_packet *packet);
+
+enum sj__verdict { VERDICT_DROP, VERDICT_UNKNOWN_KEY, VERDICT_TAKE };
+/* server: what to do with a whole body; why it is dropped is counted. */
+enum sj__verdict sj__handshake_judge(struct sj_endpoint *endpoint,
+    struct span body);
+/* server: takes a whole hello that was judged so. Negative: SJ_ERR_MEMORY. id
+ * goes into message 2. */
 int sj__handshake_accept(struct sj_endpoint *endpoint,
     const struct long_packet *hello, const uint8_t id[ID_SIZE],
     struct sj_time now, struct sj__handshake **handshake);
@@ -51,12 +64,18 @@ int sj__handshake_accept(struct sj_endpoint *endpoint,
 int sj__handshake_step(struct sj__handshake *handshake, uint8_t peer_key[32]);
 int sj__handshake_resume(struct sj__handshake *handshake,
     const uint8_t shared[32]);
-/* server: the answer packet, 0 if it does not fit. */
+/* server: the next fragment of the answer as far as capacity goes, 0 if nothing
+ * worth it fits. */
 size_t sj__handshake_answer(struct sj__handshake *handshake, uint8_t attempt,
     uint8_t *out, size_t capacity);
+/* server: a part of the answer has gone, another has not. */
+bool sj__handshake_answer_is_begun(const struct sj__handshake *handshake);
 /* server: this hello is a copy of the one it was made from. */
 bool sj__handshake_is_of(const struct sj__handshake *handshake,
     const struct long_packet *hello);
+
+uint8_t sj__long_flags(struct sj_endpoint *endpoint, enum long_type type);
+uint32_t sj__version_grease(const uint8_t random[4]);
 
 struct sj__handshake_result {
 	uint8_t client_secret[32], server_secret[32], master[32], hash[32];

@@ -489,6 +489,13 @@ sj__recovery_probes(const struct sj__recovery *recovery)
 }
 
 void
+sj__recovery_on_heard(struct sj__recovery *recovery)
+{
+	recovery->probe_count = recovery->probe_count < PROBES_UNTIL_GONE ?
+	    recovery->probe_count : PROBES_UNTIL_GONE - 1;
+}
+
+void
 sj__recovery_set_peer_delay(struct sj__recovery *recovery, uint64_t delay_ns)
 {
 	recovery->peer_delay_ns = delay_ns;

@@ -24,7 +24,8 @@ struct sj__channel;
 	X(COUNT_DROPPED_NOT_SERVER, "hello to a client") \
 	X(COUNT_DROPPED_HELLO_SMALL, "hello in a datagram below 1200 bytes") \
 	X(COUNT_DROPPED_HELLO_FORM, "hello that does not make sense") \
-	X(COUNT_DROPPED_HELLO_FRAGMENT, "hello in several fragments") \
+	X(COUNT_DROPPED_HELLO_FRAGMENT, "fragment of a hello that was given up") \
+	X(COUNT_DROPPED_STRANGERS, "hello that too many others came before") \
 	X(COUNT_DROPPED_HELLO_REFUSAL, "hello naming a refusal that was not given") \
 	X(COUNT_DROPPED_HALF_OPEN, "no room for another half-open channel") \
 	X(COUNT_DROPPED_ANSWER, "answer to no hello of ours") \
@@ -35,6 +36,7 @@ struct sj__channel;
 	X(COUNT_DROPPED_CLOSED, "packet to a closed channel") \
 	X(COUNT_DROPPED_PATH, "packet on one path too many") \
 	X(COUNT_DROPPED_MEMORY, "no memory") \
+	X(COUNT_COOKIES, "cookies given") \
 	X(COUNT_HALF_OPEN_EVICTED, "half-open channel that gave way to a newer one") \
 	X(COUNT_HALF_OPEN_EXPIRED, "half-open channel that never proved its address") \
 	X(COUNT_CHANNEL_MOVED, "channels that followed their client to another address") \
@@ -85,6 +87,9 @@ const struct sj_host_key *sj__endpoint_host_key(
 /* The private half, or NULL if it is held elsewhere. */
 const uint8_t *sj__endpoint_host_private(const struct sj_endpoint *endpoint);
 uint32_t sj__endpoint_datagram_max(const struct sj_endpoint *endpoint);
+/* Bytes that a hello has at least, and an answer more: for tests. */
+size_t sj__endpoint_hello_least(const struct sj_endpoint *endpoint);
+size_t sj__endpoint_answer_filler(const struct sj_endpoint *endpoint);
 
 /* Events: who has something to tell waits in a queue. */
 void sj__endpoint_queue_stream(struct sj_endpoint *endpoint,

@@ -340,6 +340,15 @@ sj__frame_stream(struct writer *writer, const struct stream_header *header,
 /* --- Long packets ------------------------------------------------------ */
 
 static void
+read_array(struct reader *reader, uint8_t *out, size_t length)
+{
+	const uint8_t *bytes = read_bytes(reader, length);
+
+	if (bytes != NULL)
+		memcpy(out, bytes, length);
+}
+
+static void
 decode_fragment(struct reader *reader, struct long_packet *packet)
 {
 	packet->offset = (uint16_t)read_uint(reader, 2);
@@ -354,27 +363,25 @@ bool
 sj__long_decode(struct span datagram, struct long_packet *packet)
 {
 	struct reader reader = reader_of(datagram.data, datagram.length);
-	const uint8_t *id;
-	size_t cookie;
 
 	memset(packet, 0, sizeof *packet);
 	packet->flags = (uint8_t)read_uint(&reader, 1);
 	packet->version = (uint32_t)read_uint(&reader, 4);
-	if ((id = read_bytes(&reader, ID_SIZE)) != NULL)
-		memcpy(packet->destination, id, ID_SIZE);
-	if ((id = read_bytes(&reader, ID_SIZE)) != NULL)
-		memcpy(packet->source, id, ID_SIZE);
+	read_array(&reader, packet->destination, ID_SIZE);
+	read_array(&reader, packet->source, ID_SIZE);
 	if (reader.failed || !(packet->flags & FLAG_LONG))
 		return false;
+	if (packet->version == VERSION_NONE) {
+		packet->body = read_span(&reader, reader_left(&reader));
+		return packet->body.length >= 4;
+	}
 	if (packet->version != SJ__VERSION_1)
 		return true;
 	switch (long_type_of(packet->flags)) {
 	case LONG_HELLO:
 		packet->attempt = (uint8_t)read_uint(&reader, 1);
-		cookie = (size_t)read_uint(&reader, 1);
-		packet->cookie = read_span(&reader, cookie);
-		if (cookie != 0 && cookie != COOKIE_SIZE)
-			reader.failed = true;
+		read_array(&reader, packet->cookie, COOKIE_SIZE);
+		read_array(&reader, packet->digest, DIGEST_SIZE);
 		decode_fragment(&reader, packet);
 		break;
 	case LONG_ANSWER:
@@ -385,12 +392,22 @@ sj__long_decode(struct span datagram, struct long_packet *packet)
 		packet->code = (uint8_t)read_uint(&reader, 1);
 		break;
 	case LONG_COOKIE:
+		read_array(&reader, packet->cookie, COOKIE_SIZE);
+		break;
 	case LONG_VERSIONS:
 	case LONG_EARLY:
 	default:
 		return false;
 	}
 	return !reader.failed;
+}
+
+static void
+encode_fragment(struct writer *writer, const struct long_packet *packet)
+{
+	write_uint(writer, packet->offset, 2);
+	write_uint(writer, packet->total, 2);
+	write_bytes(writer, packet->body.data, packet->body.length);
 }
 
 size_t
@@ -403,18 +420,28 @@ sj__long_encode(const struct long_packet *packet, uint8_t *out, size_t capacity)
 	write_uint(&writer, packet->version, 4);
 	write_bytes(&writer, packet->destination, ID_SIZE);
 	write_bytes(&writer, packet->source, ID_SIZE);
-	if (type == LONG_REFUSAL) {
-		write_uint(&writer, packet->code, 1);
-	} else {
+	switch (type) {
+	case LONG_HELLO:
 		write_uint(&writer, packet->attempt, 1);
-		if (type == LONG_HELLO) {
-			write_uint(&writer, packet->cookie.length, 1);
-			write_bytes(&writer, packet->cookie.data,
-			    packet->cookie.length);
-		}
-		write_uint(&writer, packet->offset, 2);
-		write_uint(&writer, packet->total, 2);
+		write_bytes(&writer, packet->cookie, COOKIE_SIZE);
+		write_bytes(&writer, packet->digest, DIGEST_SIZE);
+		encode_fragment(&writer, packet);
+		break;
+	case LONG_ANSWER:
+		write_uint(&writer, packet->attempt, 1);
+		encode_fragment(&writer, packet);
+		break;
+	case LONG_COOKIE:
+		write_bytes(&writer, packet->cookie, COOKIE_SIZE);
+		break;
+	case LONG_VERSIONS:
 		write_bytes(&writer, packet->body.data, packet->body.length);
+		break;
+	case LONG_REFUSAL:
+		write_uint(&writer, packet->code, 1);
+		break;
+	case LONG_EARLY:
+		assert(false);
 	}
 	return writer.failed ? 0 : (size_t)(writer.at - out);
 }

@@ -26,8 +26,16 @@
 #define DATAGRAM_BASE 1200              /* every path carries this */
 #define DATAGRAM_MAX 65507
 #define LONG_HEADER_SIZE (1 + 4 + 2 * ID_SIZE)
+#define VERSION_NONE 0                  /* of VERSIONS itself */
 #define COOKIE_SIZE 16
+#define DIGEST_SIZE 8                   /* of a hello's body */
+#define HELLO_HEADER_SIZE (LONG_HEADER_SIZE + 1 + COOKIE_SIZE + DIGEST_SIZE + 4)
+#define ANSWER_HEADER_SIZE (LONG_HEADER_SIZE + 1 + 4)
 #define HELLO_SIZE DATAGRAM_BASE        /* clients pad the first flight */
+#define HELLO_FRAGMENT (HELLO_SIZE - HELLO_HEADER_SIZE)
+#define HELLO_FRAGMENTS_MAX 6
+#define HELLO_BODY_MAX (HELLO_FRAGMENTS_MAX * HELLO_FRAGMENT)
+#define ANSWER_BODY_MAX 6144
 #define NAME_MAX_BYTES 255              /* of application, service, server, user */
 #define CLOSE_TEXT_MAX 256
 #define CREDIT_BEFORE_LOGIN 16384       /* of stream 0, everything in all */
@@ -41,8 +49,8 @@
 enum long_type {
 	LONG_HELLO = 0,
 	LONG_ANSWER = 1,
-	LONG_COOKIE = 2,                /* reserved */
-	LONG_VERSIONS = 3,              /* reserved */
+	LONG_COOKIE = 2,
+	LONG_VERSIONS = 3,
 	LONG_REFUSAL = 4,
 	LONG_EARLY = 5                  /* reserved */
 };
@@ -70,9 +78,10 @@ struct long_packet {
 	uint32_t version;
 	uint8_t destination[ID_SIZE], source[ID_SIZE];
 	uint8_t attempt;                /* of the retransmission */
-	struct span cookie;             /* HELLO: empty or COOKIE_SIZE */
+	uint8_t cookie[COOKIE_SIZE];    /* HELLO: random if there is none; COOKIE */
+	uint8_t digest[DIGEST_SIZE];    /* HELLO: SHA-256 of the whole body, cut */
 	uint16_t offset, total;         /* of this fragment of the body */
-	struct span body;
+	struct span body;               /* VERSIONS: 4 bytes each */
 	uint8_t code;                   /* REFUSAL */
 };
 

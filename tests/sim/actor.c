@@ -73,6 +73,9 @@ actors_open(struct world *world)
 	error = sj__endpoint_create(&world->server, &options, &world->server_io,
 	    NULL);
 	assert(error == 0);
+	if (world->drawn.cookies)
+		world->server->cookie_from = 0;
+	world->server->answer_filler = world->drawn.answer_filler;
 	for (unsigned i = 0; i < world->client_count; i++) {
 		struct client *client = &world->clients[i];
 
@@ -85,6 +88,7 @@ actors_open(struct world *world)
 		error = sj__endpoint_create(&client->endpoint, &options,
 		    &client->io, NULL);
 		assert(error == 0);
+		client->endpoint->hello_least = world->drawn.hello_least;
 		client->count = 1 + (unsigned)draw(world, SESSIONS_MAX);
 		for (unsigned j = 0; j < client->count; j++)
 			start_login(world, client, j);

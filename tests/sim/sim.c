@@ -67,6 +67,11 @@ draw_options(struct world *world)
 	if (draw(world, 2) == 0)
 		faults->phase_packets = 1 + (unsigned)draw(world, 60);
 	world->client_count = 1 + (unsigned)draw(world, CLIENTS_MAX);
+	faults->cookies = draw(world, 3) == 0;
+	if (draw(world, 3) == 0)
+		faults->hello_least = draw(world, 4500);
+	if (draw(world, 3) == 0)
+		faults->answer_filler = draw(world, 4500);
 	faults->ecn = (enum ecn_fault)draw(world, 4);
 	if (draw(world, 3) == 0)
 		faults->rebind_ns = (1 + draw(world, 8)) * NS_PER_S;
@@ -80,6 +85,9 @@ heal(struct world *world)
 	world->faults.corrupt = world->faults.duplicate = 0;
 	world->faults.reorder = world->faults.repeat = 0;
 	world->faults.rebind_ns = 0;
+	for (unsigned i = 0; i < CLIENTS_MAX; i++)
+		world->clients[i].up.burst_left =
+		    world->clients[i].down.burst_left = 0;
 }
 
 static uint64_t
@@ -198,7 +206,7 @@ simulate(uint64_t seed, bool verbose)
 		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
 		    "reorder %u repeat %u delay %llu ms jitter %llu ms rate %llu B/s "
 		    "queue %zu mtu %zu answers %u ms rebind %llu s "
-		    "ecn %d "
+		    "ecn %d cookies %d hello %zu answer %zu "
 		    "clients %u\n",
 		    (unsigned long long)seed, world->drawn.loss,
 		    world->drawn.burst, world->drawn.duplicate,
@@ -209,7 +217,8 @@ simulate(uint64_t seed, bool verbose)
 		    world->drawn.queue_bytes, world->drawn.mtu,
 		    world->drawn.answer_delay_ms,
 		    (unsigned long long)(world->drawn.rebind_ns / NS_PER_S),
-		    (int)world->drawn.ecn,
+		    (int)world->drawn.ecn, world->drawn.cookies,
+		    world->drawn.hello_least, world->drawn.answer_filler,
 		    world->client_count);
 	run(world);
 	hash = world->hash | 1;

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * endpoint_strangers.c - hellos, and what is said to those who prove nothing
+ *
+ * Whoever sends a hello is a stranger until a cookie came back, or a packet
+ * under the channel's keys. Nobody gets more bytes than came from there, and
+ * what is kept of strangers has a fixed size: half-open channels, hellos of
+ * which fragments are missing, answers that wait to be sent. In each the oldest
+ * gives way, or the newest is not taken; under load nothing at all is kept, and
+ * no public-key operation done, before a cookie came back.
+ */
+#include "core/endpoint_internal.h"
+
+#define COOKIE_PERIOD_NS (60 * NS_PER_S)        /* two of them are good */
+
+/* --- Answers ----------------------------------------------------------- */
+
+/* Padded with bytes that mean nothing to the least size of a packet, which is
+ * less than any hello. */
+static void
+answer_with(struct sj_endpoint *endpoint, const struct sj_path *path,
+    const struct long_packet *hello, struct long_packet *packet,
+    enum long_type type)
+{
+	struct strangers *strangers = &endpoint->strangers;
+	struct stranger_answer *answer;
+
+	if (strangers->answer_count == STRANGER_ANSWERS_MAX) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_STRANGERS);
+		return;
+	}
+	answer = &strangers->answers[(strangers->answer_first +
+	    strangers->answer_count++) % STRANGER_ANSWERS_MAX];
+	packet->flags = sj__long_flags(endpoint, type);
+	memcpy(packet->destination, hello->source, ID_SIZE);
+	memcpy(packet->source, hello->destination, ID_SIZE);
+	answer->path = *path;
+	answer->length = sj__long_encode(packet, answer->bytes,
+	    STRANGER_ANSWER_SIZE);
+	assert(answer->length > 0);
+	if (answer->length < PACKET_MIN) {
+		sj__endpoint_random(endpoint, answer->bytes + answer->length,
+		    PACKET_MIN - answer->length);
+		answer->length = PACKET_MIN;
+	}
+}
+
+bool
+sj__strangers_answer(struct sj_endpoint *endpoint, struct sj_time now,
+    struct sj_batch *batch)
+{
+	struct strangers *strangers = &endpoint->strangers;
+	struct stranger_answer *answer =
+	    &strangers->answers[strangers->answer_first];
+
+	if (strangers->answer_count == 0)
+		return false;
+	strangers->answer_first = (strangers->answer_first + 1) %
+	    STRANGER_ANSWERS_MAX;
+	strangers->answer_count--;
+	if (answer->length > batch->capacity)
+		return false;
+	memcpy(batch->bytes, answer->bytes, answer->length);
+	batch->length = batch->segment_size = answer->length;
+	batch->path = answer->path;
+	batch->ecn = SJ_ECN_NONE;
+	batch->send_at_ns = now.boot_ns;
+	return true;
+}
+
+/* [SJ-VN-1] A version that we do not have: those that we have, and one that
+ * nobody has. */
+void
+sj__strangers_on_version(struct sj_endpoint *endpoint,
+    const struct sj_path *path, struct span datagram,
+    const struct long_packet *packet)
+{
+	struct long_packet answer = { .version = VERSION_NONE };
+	uint8_t list[8], grease[4];
+	struct writer writer = writer_of(list, sizeof list);
+
+	sj__endpoint_count(endpoint, COUNT_DROPPED_VERSION);
+	if (!endpoint->is_server || datagram.length < HELLO_SIZE)
+		return;
+	sj__endpoint_random(endpoint, grease, sizeof grease);
+	write_uint(&writer, sj__version_grease(grease), 4);
+	write_uint(&writer, SJ__VERSION_1, 4);
+	answer.body = (struct span){ list, sizeof list };
+	answer_with(endpoint, path, packet, &answer, LONG_VERSIONS);
+}
+
+/* --- Cookies ----------------------------------------------------------- */
+
+/* MAC of the minute, the address and the hash of the hello. */
+static void
+make_cookie(struct sj_endpoint *endpoint, uint64_t period,
+    const struct sj_path *path, const struct long_packet *hello,
+    uint8_t cookie[COOKIE_SIZE])
+{
+	uint8_t bytes[8 + 16 + 2 + DIGEST_SIZE], mac[32];
+	struct writer writer = writer_of(bytes, sizeof bytes);
+	struct span key = { endpoint->strangers.cookie_key, 32 };
+	struct span part = { bytes, sizeof bytes };
+
+	write_uint(&writer, period, 8);
+	write_bytes(&writer, path->remote.ip, 16);
+	write_uint(&writer, path->remote.port, 2);
+	write_bytes(&writer, hello->digest, DIGEST_SIZE);
+	if (sj__hmac_parts(endpoint->crypto, HASH_SHA256, key, &part, 1, mac) < 0)
+		sj__endpoint_random(endpoint, mac, sizeof mac);
+	memcpy(cookie, mac, COOKIE_SIZE);
+}
+
+static bool
+has_cookie(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *hello)
+{
+	uint64_t period = now.boot_ns / COOKIE_PERIOD_NS;
+	uint8_t cookie[COOKIE_SIZE];
+
+	for (uint64_t back = 0; back <= min_u64(period, 1); back++) {
+		make_cookie(endpoint, period - back, path, hello, cookie);
+		if (sj__equal(cookie, hello->cookie, COOKIE_SIZE))
+			return true;
+	}
+	return false;
+}
+
+static void
+send_cookie(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *hello)
+{
+	struct long_packet answer = { .version = SJ__VERSION_1 };
+
+	make_cookie(endpoint, now.boot_ns / COOKIE_PERIOD_NS, path, hello,
+	    answer.cookie);
+	sj__endpoint_count(endpoint, COUNT_COOKIES);
+	answer_with(endpoint, path, hello, &answer, LONG_COOKIE);
+}
+
+/* --- Half-open channels ------------------------------------------------ */
+
+/* The half-open channel that this hello is a copy of. */
+static struct sj__channel *
+find_half_open(struct sj_endpoint *endpoint, const struct sj_path *path,
+    const struct long_packet *hello)
+{
+	struct sj__channel *channel;
+
+	for (struct list *at = endpoint->channels.next;
+	    at != &endpoint->channels; at = at->next) {
+		channel = container_of(at, struct sj__channel, all);
+		if (channel->handshake != NULL && channel->is_server &&
+		    sj__handshake_is_of(channel->handshake, hello) &&
+		    memcmp(&channel->current.path->key, path, sizeof *path) == 0)
+			return channel;
+	}
+	return NULL;
+}
+
+/* Makes room among the half-open channels: the oldest gives way. */
+static void
+evict_half_open(struct sj_endpoint *endpoint)
+{
+	struct sj__channel *channel;
+
+	for (struct list *at = endpoint->channels.next;
+	    at != &endpoint->channels; at = at->next) {
+		channel = container_of(at, struct sj__channel, all);
+		if (!channel->is_server || channel->user != NULL)
+			continue;
+		sj__endpoint_count(endpoint, COUNT_HALF_OPEN_EVICTED);
+		sj__channel_free(channel);
+		return;
+	}
+}
+
+/* A whole hello: the cheap checks first. */
+static void
+take_hello(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, uint64_t bytes_in, bool is_proven,
+    const struct long_packet *hello)
+{
+	struct long_packet refusal = { .version = SJ__VERSION_1,
+	    .code = REFUSAL_UNKNOWN_KEY };
+	struct sj__channel *channel;
+	uint8_t hash[32];
+
+	sj__sha256(endpoint->crypto, hello->body.data, hello->body.length, hash);
+	if (memcmp(hash, hello->digest, DIGEST_SIZE) != 0) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
+		return;
+	}
+	switch (sj__handshake_judge(endpoint, hello->body)) {
+	case VERDICT_DROP:
+		return;
+	case VERDICT_UNKNOWN_KEY:
+		answer_with(endpoint, path, hello, &refusal, LONG_REFUSAL);
+		return;
+	case VERDICT_TAKE:
+		break;
+	}
+	if (endpoint->half_open >= HALF_OPEN_MAX)
+		evict_half_open(endpoint);
+	if (sj__channel_accept(endpoint, now, path, bytes_in, is_proven, hello,
+	    &channel) < 0)
+		sj__endpoint_count(endpoint, COUNT_DROPPED_MEMORY);
+	else if (channel != NULL)
+		sj__endpoint_update_channel(channel);
+}
+
+/* --- Fragments --------------------------------------------------------- */
+
+static void
+forget_hello(struct sj_endpoint *endpoint, struct stranger_hello *one)
+{
+	sj__assembly_fini(&one->assembly, &endpoint->memory);
+	memset(one, 0, sizeof *one);
+}
+
+void
+sj__strangers_fini(struct sj_endpoint *endpoint)
+{
+	struct strangers *strangers = &endpoint->strangers;
+
+	if (strangers->hellos == NULL)
+		return;
+	for (size_t i = 0; i < HELLOS_ASSEMBLED_MAX; i++)
+		forget_hello(endpoint, &strangers->hellos[i]);
+	sj__memory_free(&endpoint->memory, strangers->hellos,
+	    HELLOS_ASSEMBLED_MAX * sizeof *strangers->hellos);
+	strangers->hellos = NULL;
+}
+
+static bool
+is_of_hello(const struct stranger_hello *one, const struct sj_path *path,
+    const struct long_packet *hello)
+{
+	return one->is_used && memcmp(&one->path, path, sizeof *path) == 0 &&
+	    memcmp(one->header.source, hello->source, ID_SIZE) == 0 &&
+	    memcmp(one->header.destination, hello->destination, ID_SIZE) == 0 &&
+	    memcmp(one->header.digest, hello->digest, DIGEST_SIZE) == 0;
+}
+
+/* The place of the hello that this is a fragment of; a new one takes that of
+ * the oldest. NULL: no memory. */
+static struct stranger_hello *
+find_hello(struct sj_endpoint *endpoint, const struct sj_path *path,
+    const struct long_packet *hello)
+{
+	struct strangers *strangers = &endpoint->strangers;
+	size_t size = HELLOS_ASSEMBLED_MAX * sizeof *strangers->hellos;
+	struct stranger_hello *oldest, *one;
+
+	if (strangers->hellos == NULL) {
+		strangers->hellos = sj__memory_allocate(&endpoint->memory, size);
+		if (strangers->hellos == NULL)
+			return NULL;
+		memset(strangers->hellos, 0, size);
+	}
+	oldest = strangers->hellos;
+	for (size_t i = 0; i < HELLOS_ASSEMBLED_MAX; i++) {
+		one = &strangers->hellos[i];
+		if (is_of_hello(one, path, hello))
+			return one;
+		if (one->since < oldest->since)
+			oldest = one;
+	}
+	if (oldest->is_used)
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FRAGMENT);
+	forget_hello(endpoint, oldest);
+	oldest->is_used = true;
+	oldest->since = ++strangers->hello_count;
+	oldest->path = *path;
+	oldest->header = *hello;
+	return oldest;
+}
+
+static void
+take_fragment(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, size_t datagram_length, bool is_proven,
+    const struct long_packet *hello)
+{
+	struct stranger_hello *one = find_hello(endpoint, path, hello);
+	struct long_packet whole = *hello;
+	int error;
+
+	if (one == NULL) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_MEMORY);
+		return;
+	}
+	error = sj__assembly_add(&one->assembly, &endpoint->memory,
+	    hello->total, hello->offset, hello->body);
+	if (error < 0) {
+		/* One of the two lies: begin anew with the next. */
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FRAGMENT);
+		forget_hello(endpoint, one);
+		return;
+	}
+	one->bytes_in += datagram_length;
+	if (error == 0)
+		return;
+	whole.offset = 0;
+	whole.body = (struct span){ one->assembly.bytes, one->assembly.total };
+	take_hello(endpoint, now, path, one->bytes_in, is_proven, &whole);
+	forget_hello(endpoint, one);
+}
+
+/* --- Hellos ------------------------------------------------------------ */
+
+/* [SJ-HS-5] [SJ-HS-12] Every datagram is full, every fragment but the last too. */
+static bool
+is_well_formed(struct sj_endpoint *endpoint, size_t datagram_length,
+    const struct long_packet *hello)
+{
+	if (datagram_length < HELLO_SIZE) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_SMALL);
+		return false;
+	}
+	if (hello->total > HELLO_BODY_MAX || hello->offset % HELLO_FRAGMENT != 0 ||
+	    (hello->body.length != HELLO_FRAGMENT &&
+	    hello->offset + hello->body.length != hello->total)) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
+		return false;
+	}
+	return true;
+}
+
+void
+sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, struct span datagram,
+    const struct long_packet *hello)
+{
+	struct sj__channel *channel;
+	bool is_proven;
+
+	if (!endpoint->is_server) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_NOT_SERVER);
+		return;
+	}
+	if (!is_well_formed(endpoint, datagram.length, hello))
+		return;
+	channel = find_half_open(endpoint, path, hello);
+	if (channel != NULL) {
+		sj__channel_on_repeated_hello(channel, now, datagram.length);
+		sj__endpoint_update_channel(channel);
+		return;
+	}
+	is_proven = has_cookie(endpoint, now, path, hello);
+	if (!is_proven && endpoint->half_open >= endpoint->cookie_from) {
+		send_cookie(endpoint, now, path, hello);        /* [SJ-HS-11] */
+		return;
+	}
+	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX) {
+		sj__endpoint_count(endpoint, COUNT_DROPPED_HALF_OPEN);
+		return;
+	}
+	if (hello->body.length == hello->total)
+		take_hello(endpoint, now, path, datagram.length, is_proven,
+		    hello);
+	else
+		take_fragment(endpoint, now, path, datagram.length, is_proven,
+		    hello);
+}
