@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * strangers.c - what those get who have proven nothing
+ *
+ * One server, and datagrams thrown at it: every case says what comes back, to
+ * which address, and what the server keeps.
+ */
+#include "world.h"
+
+#define MEMORY_OF_STRANGERS (4u << 20)
+
+static struct world world;
+static uint64_t seed = 1;
+
+uint64_t
+draw(struct world *unused, uint64_t below)
+{
+	(void)unused;
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return below == 0 ? 0 : (seed >> 33) % below;
+}
+
+bool
+chance(struct world *unused, unsigned per_10000)
+{
+	(void)unused;
+	(void)per_10000;
+	return false;
+}
+
+void
+fail(struct world *unused, const char *text)
+{
+	(void)unused;
+	printf("%s\n", text);
+	exit(1);
+}
+
+void
+note(struct world *unused, const char *what, uint64_t a, uint64_t b)
+{
+	(void)unused;
+	(void)what;
+	(void)a;
+	(void)b;
+}
+
+static void
+check(bool holds, const char *text)
+{
+	if (!holds)
+		fail(NULL, text);
+}
+
+/* --- A server, and clients to make hellos with ------------------------- */
+
+static void
+open_server(void)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+
+	memset(&world, 0, sizeof world);
+	world.now.boot_ns = 1000 * NS_PER_S;
+	world.now.unix_s = 1800000000;
+	surround_init(&world);
+	options.listen = "sim";
+	options.host_key = &world.host_key;
+	check(sj__endpoint_create(&world.server, &options, &world.server_io,
+	    NULL) == 0, "no server");
+}
+
+static struct sj_session *
+open_client(size_t hello_least)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	struct client *client = &world.clients[0];
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_session *session;
+
+	client->world = &world;
+	client->index = 1;
+	client->io = world.server_io;
+	client_signer(client);
+	options.mechs = client->mechs;
+	check(sj__endpoint_create(&client->endpoint, &options, &client->io,
+	    NULL) == 0, "no client");
+	client->endpoint->hello_least = hello_least;
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.options.trust_first_use = 1;
+	check(sj_core_login(client->endpoint, world.now, &login, &session) == 0,
+	    "no login");
+	return session;
+}
+
+static void
+close_client(void)
+{
+	sj__endpoint_destroy(world.clients[0].endpoint);
+	world.clients[0].endpoint = NULL;
+}
+
+static void
+close_server(void)
+{
+	sj__endpoint_destroy(world.server);
+	surround_fini(&world);
+}
+
+static struct sj_path
+address(unsigned number)
+{
+	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+
+	path.remote.ip[12] = (uint8_t)(number >> 16);
+	path.remote.ip[13] = (uint8_t)(number >> 8);
+	path.remote.ip[14] = (uint8_t)number;
+	path.remote.port = 4000;
+	return path;
+}
+
+/* What the client says now: its hello, all datagrams. */
+static size_t
+take_hello(uint8_t *out, size_t capacity)
+{
+	struct sj_batch batch = { .bytes = out, .capacity = capacity };
+
+	check(sj_core_transmit(world.clients[0].endpoint, world.now, &batch) ==
+	    1, "the client says nothing");
+	return batch.length;
+}
+
+/* One datagram to the server; how many bytes come back to that address. */
+static size_t
+throw(const uint8_t *bytes, size_t length, unsigned from, uint8_t *out)
+{
+	uint8_t copy[2048], buffer[65536];
+	struct sj_path path = address(from);
+	struct sj_batch batch = { .bytes = buffer, .capacity = sizeof buffer };
+	size_t back = 0;
+
+	memcpy(copy, bytes, length);
+	sj_core_receive(world.server, world.now, &path, SJ_ECN_NONE, copy,
+	    length, length);
+	while (sj_core_transmit(world.server, world.now, &batch)) {
+		check(memcmp(&batch.path, &path, sizeof path) == 0,
+		    "an answer to somebody else");
+		if (out != NULL)
+			memcpy(out, buffer, batch.length);
+		back += batch.length;
+	}
+	return back;
+}
+
+static uint64_t
+memory(void)
+{
+	struct sj_endpoint_stats stats = { .size = sizeof stats };
+
+	sj_endpoint_stats(world.server, &stats);
+	return stats.memory;
+}
+
+/* Client and server talk; whether the login is done in the end. */
+static bool
+converse(unsigned from)
+{
+	uint8_t buffer[65536];
+	struct sj_batch batch = { .bytes = buffer, .capacity = sizeof buffer };
+	struct sj_path up = address(from), down = { .transport =
+	    SJ_TRANSPORT_UDP, .remote.port = SJ_PORT };
+	struct sj_endpoint *client = world.clients[0].endpoint;
+	struct sj_event event;
+	bool started = false;
+
+	for (int i = 0; i < 200 && !started; i++) {
+		while (sj_core_transmit(client, world.now, &batch))
+			sj_core_receive(world.server, world.now, &up,
+			    SJ_ECN_NONE, buffer, batch.length,
+			    batch.segment_size);
+		while (sj_core_event(world.server, world.now, &event))
+			if (event.type == SJ_EV_LOGIN)
+				check(sj_login_accept(event.session, NULL) == 0,
+				    "not accepted");
+		while (sj_core_transmit(world.server, world.now, &batch))
+			if (memcmp(&batch.path, &up, sizeof up) == 0)
+				sj_core_receive(client, world.now, &down,
+				    SJ_ECN_NONE, buffer, batch.length,
+				    batch.segment_size);
+		while (sj_core_event(client, world.now, &event)) {
+			started |= event.type == SJ_EV_STARTED;
+			if (event.type == SJ_EV_ENDED)
+				return false;
+		}
+		world.now.boot_ns += 10 * NS_PER_MS;
+	}
+	return started;
+}
+
+/* --- Cases ------------------------------------------------------------- */
+
+static void
+silence_to_junk(void)
+{
+	uint8_t junk[2000], hello[8192];
+
+	open_server();
+	for (int i = 0; i < 20000; i++) {
+		size_t length = 1 + (size_t)draw(NULL, sizeof junk);
+
+		for (size_t j = 0; j < length; j += 1 + length / 64)
+			junk[j] = (uint8_t)draw(NULL, 256);
+		junk[0] &= 0x7f;        /* long ones may be of other versions */
+		check(throw(junk, length, 1, NULL) == 0, "junk is answered");
+	}
+	open_client(0);
+	check(take_hello(hello, sizeof hello) == HELLO_SIZE, "not one datagram");
+	for (size_t cut = 1; cut < HELLO_SIZE; cut += 7)
+		check(throw(hello, cut, 1, NULL) == 0,
+		    "a hello that was cut is answered");
+	check(world.server->half_open == 0, "half-open without a hello");
+	close_client();
+	close_server();
+}
+
+/* [SJ-VN-1] [SJ-VN-2] */
+static void
+versions(void)
+{
+	uint8_t hello[8192], answer[65536] = { 0 };
+	struct sj_path down = { .transport = SJ_TRANSPORT_UDP,
+	    .remote.port = SJ_PORT };
+	struct sj_event event;
+	size_t length;
+
+	open_server();
+	open_client(0);
+	take_hello(hello, sizeof hello);
+	hello[1] ^= 0x40;
+	check(throw(hello, HELLO_SIZE - 1, 1, NULL) == 0,
+	    "an unknown version in a small datagram is answered");
+	length = throw(hello, HELLO_SIZE, 1, answer);
+	check(length == LONG_HEADER_SIZE + 8 || length == PACKET_MIN,
+	    "no list of versions");
+	check((answer[0] & FLAG_LONG) && memcmp(answer + 1, "\0\0\0\0", 4) == 0,
+	    "not a list of versions");
+	check(memcmp(answer + 5, hello + 13, 8) == 0 &&
+	    memcmp(answer + 13, hello + 5, 8) == 0, "ids are not swapped");
+	check(memcmp(answer + 25, "\x53\x6a\0\1", 4) == 0 &&
+	    (answer[21] & 15) == 10, "not ours and one that nobody has");
+	/* Ours is on the list: a forgery, nothing happens. */
+	sj_core_receive(world.clients[0].endpoint, world.now, &down,
+	    SJ_ECN_NONE, answer, length, length);
+	check(!sj_core_event(world.clients[0].endpoint, world.now, &event),
+	    "a client believes a forged list");
+	answer[28] ^= 1;
+	answer[13] ^= 1;        /* not our id: from who has not seen the hello */
+	sj_core_receive(world.clients[0].endpoint, world.now, &down,
+	    SJ_ECN_NONE, answer, length, length);
+	check(!sj_core_event(world.clients[0].endpoint, world.now, &event),
+	    "a client believes a blind guess");
+	answer[13] ^= 1;
+	sj_core_receive(world.clients[0].endpoint, world.now, &down,
+	    SJ_ECN_NONE, answer, length, length);
+	check(sj_core_event(world.clients[0].endpoint, world.now, &event) &&
+	    event.type == SJ_EV_ENDED && event.error == SJ_ERR_VERSION,
+	    "no version in common is not said");
+	close_client();
+	close_server();
+}
+
+/* [SJ-HS-11] */
+static void
+cookies(void)
+{
+	uint8_t hello[8192], answer[65536];
+	const size_t at = LONG_HEADER_SIZE + 1;
+
+	open_server();
+	world.server->cookie_from = 0;
+	open_client(0);
+	take_hello(hello, sizeof hello);
+	check(throw(hello, HELLO_SIZE, 1, answer) == PACKET_MIN,
+	    "no cookie under load");
+	check(world.server->half_open == 0, "state without a cookie");
+	memcpy(hello + at, answer + LONG_HEADER_SIZE, COOKIE_SIZE);
+	check(throw(hello, HELLO_SIZE, 2, NULL) == PACKET_MIN,
+	    "a cookie is good elsewhere");
+	hello[HELLO_SIZE - 1] ^= 1;
+	check(throw(hello, HELLO_SIZE, 1, NULL) == 0,
+	    "a cookie is good for a changed hello");
+	hello[HELLO_SIZE - 1] ^= 1;
+	world.now.boot_ns += 180 * NS_PER_S;
+	check(throw(hello, HELLO_SIZE, 1, answer) == PACKET_MIN,
+	    "an old cookie is good");
+	memcpy(hello + at, answer + LONG_HEADER_SIZE, COOKIE_SIZE);
+	world.now.boot_ns += 59 * NS_PER_S;
+	check(throw(hello, HELLO_SIZE, 1, NULL) > PACKET_MIN &&
+	    world.server->half_open == 1, "a good cookie is refused");
+	close_client();
+	close_server();
+}
+
+/* Hellos from a hundred thousand addresses, whole ones and first fragments: an
+ * honest client still gets in. */
+static void
+flood(size_t hello_least)
+{
+	uint8_t hello[8192];
+	uint64_t before;
+
+	open_server();
+	before = memory();
+	open_client(hello_least);
+	take_hello(hello, sizeof hello);
+	for (unsigned i = 0; i < 100000; i++) {
+		uint64_t id = draw(NULL, UINT64_MAX);
+
+		memcpy(hello + 5, &id, 8);
+		check(throw(hello, HELLO_SIZE, 10 + i, NULL) <= HELLO_SIZE,
+		    "more comes back than was sent");
+		world.now.boot_ns += NS_PER_S / 100000;
+	}
+	close_client();
+	check(world.server->half_open <= HALF_OPEN_MAX &&
+	    memory() < before + MEMORY_OF_STRANGERS,
+	    "strangers take too much memory");
+	open_client(hello_least);
+	check(converse(5), "an honest client does not get in");
+	close_client();
+	close_server();
+}
+
+/* Every bit of a hello and of an answer: it does not verify, and an honest one
+ * after it does. */
+static void
+flipped_bits(void)
+{
+	uint8_t hello[8192], changed[HELLO_SIZE];
+
+	open_server();
+	world.server->cookie_from = SIZE_MAX;
+	open_client(0);
+	take_hello(hello, sizeof hello);
+	for (size_t bit = 8 * 5; bit < 8 * HELLO_SIZE; bit++) {
+		/* neither the attempt nor a cookie that is none */
+		if (bit / 8 >= LONG_HEADER_SIZE &&
+		    bit / 8 < LONG_HEADER_SIZE + 1 + COOKIE_SIZE)
+			continue;
+		memcpy(changed, hello, sizeof changed);
+		changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		throw(changed, HELLO_SIZE, 1, NULL);
+	}
+	check(converse(1), "changed hellos keep an honest one out");
+	close_client();
+	close_server();
+}
+
+int
+main(void)
+{
+	silence_to_junk();
+	versions();
+	cookies();
+	flood(0);
+	flood(1300);
+	flipped_bits();
+	printf("strangers got what they may\n");
+	return 0;
+}
