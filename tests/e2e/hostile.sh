@@ -112,7 +112,14 @@ kill "$OPEN"
 until_true none_left
 exec 9>&-
 
-# a stranger: nothing is said, nothing is logged
+# a stranger: nothing is said, nothing is logged; of what ended above the log
+# may tell a moment later
+settled() {
+	LINES=$(wc -l <server.log)
+	sleep 0.3
+	[ "$(wc -l <server.log)" = "$LINES" ]
+}
+until_true settled
 LINES=$(wc -l <server.log)
 for i in $(seq 300); do
 	head -c $((i * 4)) /dev/urandom >"/dev/udp/127.0.0.1/$PORT"
