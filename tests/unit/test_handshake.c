@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: ISC */
+/* test_handshake.c - from hello to secrets: what verifies, and that nothing
+ * else does anything */
+#include "unit.h"
+
+#include "core/handshake.c"
+
+static struct sj__memory memory;
+static struct sj__crypto *crypto;
+static struct sj_host_key host = { .context = NULL };
+static uint8_t host_private[32];
+static bool key_elsewhere;
+static unsigned counts[COUNTERS];
+static const uint8_t client_id[ID_SIZE] = { 0xc1, 2, 3, 4, 5, 6, 7, 8 };
+static const uint8_t server_id[ID_SIZE] = { 0x5e, 2, 3, 4, 5, 6, 7, 8 };
+static const struct sj_time now = { 5 * NS_PER_S, 1700000000 };
+
+/* --- What stands in for an endpoint ------------------------------------- */
+
+void
+sj__endpoint_count(struct sj_endpoint *endpoint, enum counter counter)
+{
+	(void)endpoint;
+	counts[counter]++;
+}
+
+void
+sj__endpoint_random(struct sj_endpoint *endpoint, void *out, size_t length)
+{
+	(void)endpoint;
+	draw_bytes(out, length);
+}
+
+void
+sj__endpoint_key_material(struct sj_endpoint *endpoint, uint8_t out[32])
+{
+	(void)endpoint;
+	draw_bytes(out, 32);
+}
+
+struct sj__memory *
+sj__endpoint_memory(struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return &memory;
+}
+
+struct sj__crypto *
+sj__endpoint_crypto(struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return crypto;
+}
+
+const struct sj_host_key *
+sj__endpoint_host_key(const struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return &host;
+}
+
+const uint8_t *
+sj__endpoint_host_private(const struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return key_elsewhere ? NULL : host_private;
+}
+
+/* --- Steps -------------------------------------------------------------- */
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	draw_state = 271828;
+	key_elsewhere = false;
+	memset(counts, 0, sizeof counts);
+	sj__memory_init(&memory, 1 << 20);
+	if (sj__crypto_open(&crypto, &memory, NULL) < 0)
+		return -1;
+	draw_bytes(host_private, sizeof host_private);
+	return sj__x25519_public(crypto, host_private, host.public_key);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	sj__crypto_close(crypto, &memory);
+	return memory.used == 0 ? 0 : -1;
+}
+
+static struct sj__handshake *
+begin(const uint8_t *server_key, const struct offer *refused)
+{
+	struct sj__handshake_client client = { .server_key = server_key,
+	    .refused = refused };
+	struct sj__handshake *handshake;
+
+	memcpy(client.id, client_id, ID_SIZE);
+	assert_int_equal(sj__handshake_begin(&client, &handshake), 0);
+	return handshake;
+}
+
+/* What a server makes of a datagram, with the checks that its endpoint makes:
+ * the length of its answer, 0 if it is silent. */
+static size_t
+serve(const uint8_t *datagram, size_t length, uint8_t *out, size_t capacity,
+    struct sj__handshake_result *result)
+{
+	struct sj__handshake *server;
+	struct long_packet hello;
+	uint8_t peer_key[32], shared[32];
+	size_t answered = 0;
+	int error;
+
+	if (!sj__long_decode((struct span){ datagram, length }, &hello) ||
+	    long_type_of(hello.flags) != LONG_HELLO ||
+	    hello.version != SJ__VERSION_1 || hello.offset != 0 ||
+	    hello.body.length != hello.total)
+		return 0;
+	error = sj__handshake_accept(NULL, &hello, server_id, now, &server);
+	if (error < 0) {
+		assert_null(server);
+		return 0;
+	}
+	if (error != SJ__HANDSHAKE_REFUSE) {
+		error = sj__handshake_step(server, peer_key);
+		while (error == SJ__HANDSHAKE_PENDING) {
+			if (sj__x25519(crypto, host_private, peer_key, shared) <
+			    0)
+				break;
+			assert_int_equal(sj__handshake_resume(server, shared),
+			    0);
+			error = sj__handshake_step(server, peer_key);
+		}
+	}
+	if (error == 0 || error == SJ__HANDSHAKE_REFUSE)
+		answered = sj__handshake_answer(server, 1, out, capacity);
+	if (answered > 0 && result != NULL)
+		sj__handshake_result(server, result);
+	sj__handshake_close(server);
+	return answered;
+}
+
+/* What a client makes of a datagram: 0 if it is the answer. */
+static int
+take(struct sj__handshake *client, const uint8_t *datagram, size_t length)
+{
+	struct long_packet answer;
+
+	if (!sj__long_decode((struct span){ datagram, length }, &answer) ||
+	    answer.version != SJ__VERSION_1 ||
+	    memcmp(answer.destination, client_id, ID_SIZE) != 0 ||
+	    answer.offset != 0 || answer.body.length != answer.total ||
+	    long_type_of(answer.flags) != LONG_ANSWER)
+		return SJ_ERR_PROTOCOL;
+	return sj__handshake_read_answer(client, &answer);
+}
+
+static size_t
+hello_of(struct sj__handshake *client, uint8_t *out)
+{
+	size_t length = sj__handshake_hello(client, 0, out, HELLO_SIZE);
+
+	assert_int_equal(length, HELLO_SIZE);   /* [SJ-HS-5] */
+	return length;
+}
+
+static void
+assert_agree(const struct sj__handshake *client,
+    const struct sj__handshake_result *server)
+{
+	struct sj__handshake_result result;
+
+	sj__handshake_result(client, &result);
+	assert_memory_equal(result.client_secret, server->client_secret, 32);
+	assert_memory_equal(result.server_secret, server->server_secret, 32);
+	assert_memory_equal(result.master, server->master, 32);
+	assert_memory_equal(result.hash, server->hash, 32);
+	assert_memory_equal(result.server_key, host.public_key, 32);
+	assert_memory_equal(server->server_key, host.public_key, 32);
+	assert_memory_equal(result.peer_id, server_id, ID_SIZE);
+	assert_int_equal(result.suite, server->suite);
+	assert_int_equal(result.suite, SUITE_AES_128_GCM);
+	assert_int_equal(result.time_unix_s, now.unix_s);
+	assert_int_equal(result.peer_credit, CREDIT_BEFORE_LOGIN);
+	assert_int_equal(result.peer_ack_delay_ms, 25);
+	assert_memory_not_equal(result.client_secret, result.server_secret, 32);
+}
+
+/* --- Tests -------------------------------------------------------------- */
+
+static void
+both_patterns(void **state)
+{
+	uint8_t hello[HELLO_SIZE], answer[1200];
+	struct sj__handshake_result server;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct sj__handshake *client = begin(i % 2 > 0 ?
+		    host.public_key : NULL, NULL);
+		size_t length = hello_of(client, hello);
+
+		/* The host key held elsewhere gives the same. */
+		key_elsewhere = i > 1;
+		length = serve(hello, length, answer, sizeof answer, &server);
+		assert_true(length > 0);
+		/* [SJ-HS-6] */
+		assert_true(length <= HELLO_SIZE);
+		assert_int_equal(take(client, answer, length), 0);
+		assert_memory_equal(sj__handshake_server_key(client),
+		    host.public_key, 32);
+		assert_agree(client, &server);
+		sj__handshake_close(client);
+	}
+}
+
+/* Without a key that was seen before, each run has other secrets. */
+static void
+fresh(void **state)
+{
+	uint8_t hello[HELLO_SIZE], answer[1200];
+	struct sj__handshake_result one, two;
+	struct sj__handshake *client = begin(NULL, NULL);
+	size_t length = hello_of(client, hello);
+
+	(void)state;
+	assert_true(serve(hello, length, answer, sizeof answer, &one) > 0);
+	assert_true(serve(hello, length, answer, sizeof answer, &two) > 0);
+	assert_memory_not_equal(one.client_secret, two.client_secret, 32);
+	assert_memory_not_equal(one.hash, two.hash, 32);
+	sj__handshake_close(client);
+}
+
+/* Byte 21 of a hello counts attempts and is in no hash. */
+#define ATTEMPT_AT LONG_HEADER_SIZE
+
+/* [SJ-HS-1], [SJ-HS-2] Every bit of the hello: the server is silent or gives
+ * an answer that the client takes for none, and the right one still counts. */
+static void
+hello_flips(const uint8_t *server_key)
+{
+	uint8_t hello[HELLO_SIZE], answer[1200], right[1200];
+	struct sj__handshake *client = begin(server_key, NULL);
+	size_t length = hello_of(client, hello), right_length, answered;
+	struct sj__handshake_result server;
+	unsigned silent = 0, refused = 0;
+
+	right_length = serve(hello, length, right, sizeof right, &server);
+	assert_true(right_length > 0);
+	for (size_t bit = 0; bit < 8 * length; bit++) {
+		/* Of the padding a part will do. */
+		if (bit > 8 * 200 && bit % 61 != 0)
+			continue;
+		hello[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		answered = bit / 8 == ATTEMPT_AT ? 0 : serve(hello, length,
+		    answer, sizeof answer, NULL);
+		silent += answered == 0;
+		if (answered > 0) {
+			if (take(client, answer, answered) >= 0)
+				fail_msg("bit %zu of byte %zu", bit % 8, bit / 8);
+			refused++;
+		}
+		hello[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_true(silent > 30);
+	/* NK is checked by the server, NX by the client. */
+	assert_true(server_key != NULL ? silent > refused : refused > silent);
+	assert_int_equal(take(client, right, right_length), 0);
+	assert_agree(client, &server);
+	sj__handshake_close(client);
+}
+
+/* Every bit of the answer, but those that mean nothing: four of grease, the
+ * attempt. */
+static void
+answer_flips(const uint8_t *server_key)
+{
+	uint8_t hello[HELLO_SIZE], answer[1200];
+	struct sj__handshake *client = begin(server_key, NULL), *before;
+	size_t length = hello_of(client, hello);
+	struct sj__handshake_result server;
+
+	before = malloc(sizeof *before);
+	assert_non_null(before);
+	length = serve(hello, length, answer, sizeof answer, &server);
+	memcpy(before, client, sizeof *before);
+	for (size_t bit = 0; bit < 8 * length; bit++) {
+		if (bit < 4 || bit / 8 == ATTEMPT_AT)
+			continue;
+		answer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_true(take(client, answer, length) < 0);
+		assert_memory_equal(before, client, sizeof *before);
+		answer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (size_t i = 0; i < length; i++)
+		assert_true(take(client, answer, i) < 0);
+	assert_memory_equal(before, client, sizeof *before);
+	assert_int_equal(take(client, answer, length), 0);
+	assert_agree(client, &server);
+	free(before);
+	sj__handshake_close(client);
+}
+
+static void
+every_flip(void **state)
+{
+	(void)state;
+	hello_flips(NULL);
+	hello_flips(host.public_key);
+	answer_flips(NULL);
+	answer_flips(host.public_key);
+}
+
+/* [SJ-HS-3] */
+static void
+unknown_key(void **state)
+{
+	uint8_t hello[HELLO_SIZE], out[1200], other[32];
+	struct sj__handshake *client;
+	struct sj__handshake_result server;
+	struct long_packet packet;
+	struct offer refused;
+	size_t length;
+
+	(void)state;
+	memcpy(other, host.public_key, 32);
+	other[7] ^= 1;
+	client = begin(other, NULL);
+	length = serve(hello, hello_of(client, hello), out, sizeof out, NULL);
+	assert_true(length > 0 && length < HELLO_SIZE);
+	assert_true(sj__long_decode((struct span){ out, length }, &packet));
+	assert_int_equal(long_type_of(packet.flags), LONG_REFUSAL);
+	assert_int_equal(packet.code, REFUSAL_UNKNOWN_KEY);
+	assert_memory_equal(packet.destination, client_id, ID_SIZE);
+	packet.source[0] ^= 1;
+	assert_false(sj__handshake_may_be_refused(client, &packet, &refused));
+	packet.source[0] ^= 1;
+	assert_true(sj__handshake_may_be_refused(client, &packet, &refused));
+	sj__handshake_close(client);
+	/* The client tries again, saying so. */
+	client = begin(NULL, &refused);
+	assert_false(sj__handshake_may_be_refused(client, &packet, &refused));
+	length = serve(hello, hello_of(client, hello), out, sizeof out,
+	    &server);
+	assert_int_equal(take(client, out, length), 0);
+	assert_agree(client, &server);
+	sj__handshake_close(client);
+}
+
+/* A refusal that this server would not have given. */
+static void
+forged_refusal(void **state)
+{
+	uint8_t hello[HELLO_SIZE], out[1200];
+	uint32_t own = key_number(NULL, host.public_key);
+	const struct offer table[] = {
+		{ .refusal = 1, .refused_pattern = OFFER_NK,
+		    .refused_key_number = own },
+		{ .refusal = 1, .refused_pattern = OFFER_NX,
+		    .refused_key_number = own + 1 },
+		{ .refusal = 2, .refused_pattern = OFFER_NK,
+		    .refused_key_number = own + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct sj__handshake *client = begin(NULL, &table[i]);
+
+		assert_int_equal(serve(hello, hello_of(client, hello), out,
+		    sizeof out, NULL), 0);
+		assert_int_equal(counts[COUNT_DROPPED_HELLO_REFUSAL], i + 1);
+		sj__handshake_close(client);
+	}
+}
+
+/* The number is right, the key is not: four bytes prove nothing. */
+static void
+wrong_key_same_number(void **state)
+{
+	uint8_t hello[HELLO_SIZE], out[1200], other_private[32], other[32];
+	struct sj__handshake *client;
+
+	(void)state;
+	draw_bytes(other_private, 32);
+	assert_int_equal(sj__x25519_public(crypto, other_private, other), 0);
+	client = begin(other, NULL);
+	client->offer.key_number = key_number(NULL, host.public_key);
+	sj__offer_encode(&client->offer, client->body);
+	assert_int_equal(serve(hello, hello_of(client, hello), out, sizeof out,
+	    NULL), 0);
+	sj__handshake_close(client);
+}
+
+/* A copy gets the same answer, whatever its attempt. */
+static void
+retransmission(void **state)
+{
+	uint8_t one[HELLO_SIZE], two[HELLO_SIZE], a[1200], b[1200], key[32];
+	struct sj__handshake *client = begin(NULL, NULL), *server;
+	struct long_packet hello, copy;
+	size_t length;
+
+	(void)state;
+	hello_of(client, one);
+	assert_int_equal(sj__handshake_hello(client, 7, two, sizeof two),
+	    HELLO_SIZE);
+	assert_int_equal(two[ATTEMPT_AT], 7);
+	two[ATTEMPT_AT] = one[ATTEMPT_AT];
+	assert_memory_equal(one, two, HELLO_SIZE);
+	assert_int_equal(sj__handshake_hello(client, 0, two, HELLO_SIZE - 1),
+	    0);
+	assert_true(sj__long_decode((struct span){ one, HELLO_SIZE }, &hello));
+	assert_int_equal(sj__handshake_accept(NULL, &hello, server_id, now,
+	    &server), 0);
+	assert_int_equal(sj__handshake_step(server, key), 0);
+	assert_int_equal(sj__handshake_step(server, key), 0);
+	length = sj__handshake_answer(server, 0, a, sizeof a);
+	assert_int_equal(sj__handshake_answer(server, 3, b, sizeof b), length);
+	a[0] = b[0] = 0;
+	assert_int_equal(b[ATTEMPT_AT], 3);
+	b[ATTEMPT_AT] = a[ATTEMPT_AT];
+	assert_memory_equal(a, b, length);
+	assert_int_equal(sj__handshake_answer(server, 0, a, length - 1), 0);
+	copy = hello;
+	assert_true(sj__handshake_is_of(server, &copy));
+	copy.source[7] ^= 1;
+	assert_false(sj__handshake_is_of(server, &copy));
+	copy = hello;
+	copy.destination[0] ^= 1;
+	assert_false(sj__handshake_is_of(server, &copy));
+	sj__handshake_close(server);
+	sj__handshake_close(client);
+}
+
+/* An answer counts once. */
+static void
+answer_twice(void **state)
+{
+	uint8_t hello[HELLO_SIZE], answer[1200];
+	struct sj__handshake *client = begin(NULL, NULL);
+	struct sj__handshake_result server;
+	size_t length = serve(hello, hello_of(client, hello), answer,
+	    sizeof answer, &server);
+
+	(void)state;
+	assert_int_equal(take(client, answer, length), 0);
+	assert_true(take(client, answer, length) < 0);
+	assert_agree(client, &server);
+	sj__handshake_close(client);
+}
+
+/* [SJ-HS-8] A hello without a suite that we have. */
+static void
+no_suite(void **state)
+{
+	static const uint8_t suites[][4] = { { 9, 0, 7, 200 }, { 9, 3, 1, 2 } };
+	uint8_t hello[HELLO_SIZE], out[1200], payload[64];
+	struct sj__handshake_result server;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct sj__handshake *client = begin(NULL, NULL);
+		struct writer writer = writer_of(payload, sizeof payload);
+		ptrdiff_t length;
+		size_t answered;
+
+		sj__parameter_write(&writer, PARAMETER_SUITES, suites[i], 4);
+		sj__noise_close(client->noise);
+		assert_int_equal(open_noise(client, NULL), 0);
+		length = sj__noise_write(client->noise, (struct span){ payload,
+		    (size_t)(writer.at - payload) }, client->body + OFFER_SIZE,
+		    BODY_MAX - OFFER_SIZE);
+		assert_true(length > 0);
+		client->body_length = OFFER_SIZE + (size_t)length;
+		answered = serve(hello, sj__handshake_hello(client, 0, hello,
+		    sizeof hello), out, sizeof out, &server);
+		/* The first of the client's that is known. */
+		assert_int_equal(answered > 0, i == 1);
+		if (i == 1)
+			assert_int_equal(server.suite,
+			    SUITE_CHACHA20_POLY1305);
+		sj__handshake_close(client);
+	}
+}
+
+static void
+no_memory(void **state)
+{
+	uint8_t hello[HELLO_SIZE];
+	struct sj__handshake *client = begin(NULL, NULL), *server = client;
+	struct sj__handshake_client again = { .server_key = NULL };
+	struct long_packet packet;
+	size_t used;
+
+	(void)state;
+	hello_of(client, hello);
+	assert_true(sj__long_decode((struct span){ hello, HELLO_SIZE },
+	    &packet));
+	used = memory.used;
+	for (memory.limit = used; memory.limit < used + sizeof *client;
+	    memory.limit += 500) {
+		assert_int_equal(sj__handshake_accept(NULL, &packet, server_id,
+		    now, &server), SJ_ERR_MEMORY);
+		assert_null(server);
+		assert_int_equal(sj__handshake_begin(&again, &server),
+		    SJ_ERR_MEMORY);
+		assert_null(server);
+		assert_int_equal(memory.used, used);
+	}
+	/* Room for the one, not for its Noise. */
+	memory.limit = used + sizeof *client + 10;
+	assert_true(sj__handshake_accept(NULL, &packet, server_id, now,
+	    &server) < 0);
+	assert_int_equal(memory.used, used);
+	memory.limit = 1 << 20;
+	sj__handshake_close(client);
+	sj__handshake_close(NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(both_patterns, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(fresh, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(every_flip, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(unknown_key, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(forged_refusal, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(wrong_key_same_number, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(retransmission, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(answer_twice, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(no_suite, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
