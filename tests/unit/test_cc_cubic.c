@@ -123,6 +123,20 @@ window_follows(void **state)
 	assert_true(path.window > 1000 * MTU);
 }
 
+/* Section 4.4: the target is the curve a round trip from now. */
+static void
+looks_ahead(void **state)
+{
+	double wanted = w_cubic(1000, 0.1);
+
+	(void)state;
+	path.has_rtt = true;
+	path.smoothed_ns = 100 * MS;
+	cut_from(1000, NS_PER_S);
+	ack(path.window, NS_PER_S + 1, NS_PER_S + 1, 100 * MS);
+	assert_true(is_near((double)path.window / MTU, wanted, 0.002));
+}
+
 /* Section 4.3: on a short path it is no slower than Reno: 9/17 of a packet a
  * round trip, and a whole one from the old window on. */
 static void
@@ -223,6 +237,7 @@ application_limited(void **state)
 	path.controller->on_acked(&path, NS_PER_S, &acked);
 	assert_int_equal(path.window, window);
 	cut_from(100, 2 * NS_PER_S);
+	ack(MTU, 2 * NS_PER_S + 1, 2 * NS_PER_S + 1, 20 * MS);
 	window = path.window;
 	for (uint64_t i = 3; i < 60; i++) {
 		acked.sent_ns = i * NS_PER_S;
@@ -351,6 +366,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(curve_by_formula, set_up),
 		cmocka_unit_test_setup(window_follows, set_up),
+		cmocka_unit_test_setup(looks_ahead, set_up),
 		cmocka_unit_test_setup(friendly_region, set_up),
 		cmocka_unit_test_setup(fast_convergence, set_up),
 		cmocka_unit_test_setup(once_a_round, set_up),

@@ -190,9 +190,17 @@ every_change(void **state)
 			assert_false(key.has_seed);
 		bytes[i] ^= 0x01;
 	}
-	/* The name of the derivation and its length ("none" is 4), the public
-	 * blob's inside (36), the seed (32), and what is behind the key. */
-	assert_true(taken <= 90);
+	/* The name of the derivation (4), of the outer public key all but its
+	 * type (40), the seed (32), and what is behind the key (9). */
+	assert_int_equal(taken, 85);
+	/* Two keys in one file. */
+	bytes[15 + 8 + 8 + 4 + 3] = 2;
+	assert_true(base64_encode(bytes, (size_t)length, coded,
+	    sizeof coded) >= 0);
+	snprintf(text, sizeof text, "%s\n%.1500s\n%s\n", BEGIN, coded, END);
+	put_file("changed", 0600, text);
+	assert_int_equal(read_key("changed"), SJ_ERR_NO_CREDENTIAL);
+	bytes[15 + 8 + 8 + 4 + 3] = 1;
 	/* Two check words that differ mean a wrong passphrase. */
 	bytes[15 + 8 + 8 + 4 + 4 + 4 + 51 + 4] ^= 0x10;
 	assert_true(base64_encode(bytes, (size_t)length, coded,

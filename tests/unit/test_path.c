@@ -61,6 +61,8 @@ rate(void **state)
 	path.has_rtt = true;
 	path.smoothed_ns = 50 * MS;
 	path.window = 100 * MTU;
+	/* RFC 9002 section 6.2.1: never without the granularity. */
+	assert_int_equal(sj__path_probe_timeout_ns(&path), 51 * MS);
 	/* Twice the window a round trip in slow start, then 1.25 times. */
 	assert_int_equal(sj__path_rate_bytes_s(&path), 100 * MTU * 20 * 2);
 	path.threshold = path.window;
@@ -124,6 +126,7 @@ pacing(void **state)
 	pace(100 * MTU, 20 * MS, 5 * NS_PER_S);
 	pace(1000 * MTU, 30 * MS, 2 * NS_PER_S);
 	pace(2 * MTU, 20 * NS_PER_S, 3000 * NS_PER_S);
+	pace(2 * MTU, 100 * NS_PER_S, 20000 * NS_PER_S);
 }
 
 /* Idle time gives one burst, not all that might have been sent. */
