@@ -85,7 +85,7 @@ sj__path_rate_bytes_s(const struct sj__path *path)
 	uint64_t rtt_us = max_u64(sj__path_rtt_ns(path) / 1000, 1);
 	uint64_t gain = path->window < path->threshold ? 200 : 125;
 
-	return path->window * 10000 / rtt_us * gain;
+	return path->window * 10000 * gain / rtt_us;
 }
 
 static uint64_t
@@ -136,8 +136,7 @@ sj__path_next_send_ns(const struct sj__path *path, uint64_t now_ns)
 	missing = (int64_t)burst_bytes(path) - tokens;
 	if (tokens >= (int64_t)path->mtu || missing <= 0)
 		return now_ns;
-	return now_ns + (uint64_t)missing * NS_PER_MS / max_u64(rate / 1000, 1) +
-	    1000;
+	return now_ns + (uint64_t)missing * NS_PER_S / rate + 1000;
 }
 
 void
