@@ -342,6 +342,7 @@ unknown_key(void **state)
 	sj__handshake_close(client);
 	/* The client tries again, saying so. */
 	client = begin(NULL, &refused);
+	memcpy(packet.source, client->header.destination, ID_SIZE);
 	assert_false(sj__handshake_may_be_refused(client, &packet, &refused));
 	length = serve(hello, hello_of(client, hello), out, sizeof out,
 	    &server);
