@@ -18,6 +18,7 @@
 #endif
 
 #define SEGMENTS_MAX 64
+#define SEND_MAX 65507                  /* bytes, over IPv4 */
 #define SOCKET_BUFFER (4 << 20)
 
 /* --- Addresses --------------------------------------------------------- */
@@ -84,6 +85,8 @@ split(const char *text, char *host, size_t size, const char **port)
 		text++;
 		if (end[1] == ':')
 			*port = end + 2;
+		else if (end[1] != '\0')
+			return false;
 	} else if (end != NULL && strchr(text, ':') == end) {
 		*port = end + 1;
 	} else {
@@ -109,7 +112,7 @@ address_parse(const char *text, uint16_t default_port, struct sj_address *to)
 		return false;
 	if (port != NULL) {
 		number = strtol(port, &rest, 10);
-		if (*port == '\0' || *rest != '\0' || number < 0 ||
+		if (*port < '0' || *port > '9' || *rest != '\0' ||
 		    number > 65535)
 			return false;
 	}
@@ -372,6 +375,17 @@ send_piece(struct udp *udp, const struct sj_batch *batch, uint8_t *bytes,
 	return sendmsg(udp->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* How much of a burst goes at once. */
+static size_t
+send_step(const struct udp *udp, size_t segment_size)
+{
+	size_t count = SEND_MAX / segment_size;
+
+	if (!udp->has_segment || count == 0)
+		count = 1;
+	return (count < SEGMENTS_MAX ? count : SEGMENTS_MAX) * segment_size;
+}
+
 int
 udp_send(struct udp *udp, const struct sj_batch *batch)
 {
@@ -379,8 +393,7 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 	uint8_t *bytes = batch->bytes;
 
 	while (at < batch->length) {
-		step = udp->has_segment ? SEGMENTS_MAX * batch->segment_size :
-		    batch->segment_size;
+		step = send_step(udp, batch->segment_size);
 		length = batch->length - at < step ? batch->length - at : step;
 		if (send_piece(udp, batch, bytes + at, length) < 0) {
 			if (errno == EAGAIN || errno == ENOBUFS)
