@@ -74,8 +74,12 @@ resolve_start(const char *host, uint16_t port)
 	pthread_t thread;
 	int ends[2], error;
 
-	if (job == NULL || strlen(host) >= sizeof job->host ||
-	    pipe2(ends, O_CLOEXEC) < 0) {
+	if (job != NULL && strlen(host) >= sizeof job->host) {
+		free(job);
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (job == NULL || pipe2(ends, O_CLOEXEC) < 0) {
 		free(job);
 		return -1;
 	}
