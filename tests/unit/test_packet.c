@@ -506,6 +506,131 @@ limits(void **state)
 	part();
 }
 
+/* --- Phases under loss, delay and reordering ---------------------------- */
+
+#define DELAY_MAX 20                    /* ticks on the way, at most */
+#define TIMEOUT (2 * DELAY_MAX + 2)     /* the probe timeout of both */
+#define FLYING_MAX 64
+
+struct side {
+	struct sj__protection *protection;
+	uint64_t next, expected, acked;
+	uint64_t drop_at, confirmed_at, updates;
+	bool was_confirmed;
+};
+static struct flying {
+	uint64_t at, number;
+	int to;
+	uint8_t packet[SHORT_OVERHEAD + 20];
+} flying[FLYING_MAX];
+static size_t in_flight;
+
+static void
+update(struct side *side)
+{
+	assert_int_equal(sj__protection_update(side->protection, side->next),
+	    0);
+	side->was_confirmed = false;
+	side->updates++;
+}
+
+/* As the channel does, but that a new phase waits for three timeouts after the
+ * last one was confirmed (RFC 9001 section 6.1). */
+static void
+side_sends(struct side *side, int to, uint64_t now)
+{
+	struct flying *packet = &flying[in_flight];
+
+	if (in_flight == FLYING_MAX)
+		return;
+	if (sj__protection_wants_update(side->protection) &&
+	    now >= side->confirmed_at + 3 * TIMEOUT)
+		update(side);
+	memset(packet->packet, 0, sizeof packet->packet);
+	packet->number = side->next++;
+	memcpy(packet->packet + SHORT_HEADER_SIZE, &side->expected, 8);
+	assert_int_equal(sj__packet_seal(side->protection, packet->number,
+	    packet->packet, 20), 0);
+	sj__packet_mask(side->protection, packet->packet, 0, 1);
+	packet->to = to;
+	packet->at = now + 1 + draw(DELAY_MAX);
+	in_flight += draw(10) > 0;      /* or it is lost */
+}
+
+static void
+side_receives(struct side *side, struct flying *packet, uint64_t now)
+{
+	struct span payload;
+	uint64_t number, acked;
+	bool updated;
+
+	sj__packet_unmask(side->protection, packet->packet, 0, 1);
+	assert_int_equal(sj__packet_open(side->protection, side->expected,
+	    packet->packet, sizeof packet->packet, &number, &payload,
+	    &updated), 0);
+	assert_int_equal(number, packet->number);
+	side->expected = max_u64(side->expected, number + 1);
+	if (updated) {
+		side->drop_at = now + 3 * TIMEOUT;
+		if (side->protection->send_phase !=
+		    side->protection->receive_phase)
+			update(side);
+	}
+	memcpy(&acked, payload.data, 8);
+	if (acked > 0)
+		sj__protection_on_acked(side->protection, acked - 1);
+	if (side->protection->phase_confirmed && !side->was_confirmed) {
+		side->was_confirmed = true;
+		side->confirmed_at = now;
+	}
+}
+
+/* Not one honest packet fails to open, however late or out of order; and both
+ * ends are in step. */
+static void
+phases_for_long(uint64_t soft_limit, uint64_t updates)
+{
+	struct side sides[2] = { { .protection = &us },
+	    { .protection = &them } };
+	uint64_t now = 1;
+
+	join(crypto, SUITE_AES_128_GCM);
+	us.soft_limit = soft_limit;
+	them.soft_limit = soft_limit * 2;
+	in_flight = 0;
+	for (; sides[0].updates < updates; now++) {
+		for (int i = 0; i < 2; i++) {
+			if (draw(2) == 0)
+				side_sends(&sides[i], 1 - i, now);
+			if (sides[i].drop_at == now)
+				assert_int_equal(sj__protection_drop_previous(
+				    sides[i].protection), 0);
+		}
+		for (size_t i = 0; i < in_flight; i++) {
+			struct flying packet = flying[i];
+
+			if (packet.at > now)
+				continue;
+			flying[i--] = flying[--in_flight];
+			side_receives(&sides[packet.to], &packet, now);
+		}
+		assert_true(now < 500 * updates * (soft_limit + 1));
+	}
+	assert_int_equal(us.failed_opens + them.failed_opens, 0);
+	assert_true(sides[1].updates + 1 >= updates);
+	part();
+}
+
+static void
+phases_all_the_time(void **state)
+{
+	static const uint64_t counts[] = { 1, 2, 3, 100 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		phases_for_long(counts[i], 1500);
+}
+
 /* --- Keys --------------------------------------------------------------- */
 
 static void
@@ -570,6 +695,8 @@ main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(too_fast, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(phases_all_the_time, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(each_key_differs, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
