@@ -107,6 +107,7 @@ struct sj__channel {
 	struct sj_path *candidates;             /* client, until answered */
 	size_t candidate_count, candidate;
 	struct sj__protection protection;
+	uint64_t next_phase_ns;                 /* none begins before */
 	struct sj__recovery recovery;
 	struct channel_path current;
 	struct channel_path probed;             /* path NULL: none */

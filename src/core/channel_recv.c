@@ -60,6 +60,7 @@ on_ack(struct sj__channel *channel, struct sj_time now,
 	};
 	struct ack_walk walk;
 	uint64_t from, to;
+	bool confirmed = channel->protection.phase_confirmed;
 
 	sj__ack_walk_first(frame, &walk, &from, &to);
 	ack.largest = to;
@@ -73,6 +74,11 @@ on_ack(struct sj__channel *channel, struct sj_time now,
 	SJ_TRY(sj__recovery_ack_end(&channel->recovery, channel->current.path,
 	    now.boot_ns, sj__channel_on_settled, channel));
 	sj__protection_on_acked(&channel->protection, ack.largest);
+	/* RFC 9001 section 6.1: until the peer has prepared the next phase. */
+	if (channel->protection.phase_confirmed && !confirmed)
+		channel->next_phase_ns = now.boot_ns + 3 *
+		    sj__recovery_probe_timeout_ns(&channel->recovery,
+		    channel->current.path);
 	return 0;
 }
 

@@ -459,7 +459,8 @@ sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
 	if (filled == 0 && sj__channel_path_wants(&channel->current))
 		filled = transmit_one(channel, now, PACKET_PATH,
 		    &channel->current, batch);
-	if (filled == 0 && sj__protection_wants_update(&channel->protection))
+	if (filled == 0 && now.boot_ns >= channel->next_phase_ns &&
+	    sj__protection_wants_update(&channel->protection))
 		filled = sj__protection_update(&channel->protection,
 		    sj__recovery_next_number(&channel->recovery));
 	if (filled == 0)
