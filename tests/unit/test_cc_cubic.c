@@ -236,6 +236,8 @@ application_limited(void **state)
 	(void)state;
 	path.controller->on_acked(&path, NS_PER_S, &acked);
 	assert_int_equal(path.window, window);
+	path.has_rtt = true;
+	path.smoothed_ns = 20 * MS;
 	cut_from(100, 2 * NS_PER_S);
 	ack(MTU, 2 * NS_PER_S + 1, 2 * NS_PER_S + 1, 20 * MS);
 	window = path.window;
@@ -245,7 +247,7 @@ application_limited(void **state)
 	}
 	assert_int_equal(path.window, window);
 	/* The minute is not made up for afterwards. */
-	ack(MTU, 61 * NS_PER_S, 61 * NS_PER_S, 20 * MS);
+	ack(window, 61 * NS_PER_S, 61 * NS_PER_S, 20 * MS);
 	assert_true(path.window <= window + MTU);
 }
 

@@ -2,7 +2,44 @@
 /* test_file.c - small files, whole or not at all */
 #include "folder.h"
 
+/* The system, with an error for a certain call, and never all at once. */
+static unsigned call, failing_call;
+static int failing_errno;
+
+static bool
+fails(void)
+{
+	if (++call != failing_call)
+		return false;
+	errno = failing_errno;
+	return true;
+}
+
+static ssize_t
+test_read(int fd, void *out, size_t length)
+{
+	return fails() ? -1 : read(fd, out, length > 7 ? 7 : length);
+}
+
+static ssize_t
+test_write(int fd, const void *bytes, size_t length)
+{
+	return fails() ? -1 : write(fd, bytes, length > 7 ? 7 : length);
+}
+
+static int
+test_fsync(int fd)
+{
+	return fails() ? -1 : fsync(fd);
+}
+
+#define read test_read
+#define write test_write
+#define fsync test_fsync
 #include "io/file.c"
+#undef read
+#undef write
+#undef fsync
 
 static void
 reads(void **state)
@@ -86,6 +123,48 @@ creates(void **state)
 	assert_int_equal(errno, ENAMETOOLONG);
 }
 
+/* An error at each call in turn: nothing is left behind, or nothing is said;
+ * an interruption is none. */
+static void
+every_error(void **state)
+{
+	static const char text[] = "a text of several pieces of seven bytes";
+	size_t length;
+	char *got;
+
+	(void)state;
+	for (failing_errno = ENOSPC;; failing_errno = EINTR) {
+		for (unsigned i = 1; i < 20; i++) {
+			int result;
+
+			empty_folder();
+			call = 0;
+			failing_call = i;
+			result = file_create(in_folder("new"), text,
+			    sizeof text - 1);
+			/* Six writes, one sync. */
+			assert_int_equal(result, i > 7 || (i < 7 &&
+			    failing_errno == EINTR) ? 0 : -1);
+			assert_int_equal(access(in_folder("new"), F_OK),
+			    result);
+			put_file("old", 0600, text);
+			call = 0;
+			got = file_read(in_folder("old"), 100, &length, NULL);
+			/* Six reads, and one at the end. */
+			assert_int_equal(got != NULL, i > 7 ||
+			    failing_errno == EINTR);
+			if (got != NULL)
+				assert_string_equal(got, text);
+			else
+				assert_int_equal(errno, ENOSPC);
+			free(got);
+		}
+		if (failing_errno == EINTR)
+			break;
+	}
+	failing_call = 0;
+}
+
 /* Of many at once one wins, and its text is whole. */
 static void
 races(void **state)
@@ -123,6 +202,7 @@ main(void)
 		cmocka_unit_test(reads),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test(creates),
+		cmocka_unit_test(every_error),
 		cmocka_unit_test(races),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* test_store_sqlite.c - the store in a file: what was answered is there after
  * a kill, and what cannot be opened says why */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -14,10 +15,31 @@
 
 #include <sojourn_sqlite.h>
 
-/* Stands before the C library's: how often SQLite made sure. */
-static unsigned syncs;
+/* Stand before the C library's: how often SQLite made sure, and a disk that
+ * is full or broken from a certain call on. */
+static unsigned syncs, writes, failing_write;
 int fdatasync(int fd);
 int fsync(int fd);
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset);
+
+static bool
+fails(unsigned *count)
+{
+	unsigned now = __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
+	unsigned from = __atomic_load_n(&failing_write, __ATOMIC_SEQ_CST);
+
+	return from != 0 && now >= from;
+}
+
+ssize_t
+pwrite64(int fd, const void *bytes, size_t length, off64_t offset)
+{
+	if (fails(&writes)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return syscall(SYS_pwrite64, fd, bytes, length, offset);
+}
 
 int
 fdatasync(int fd)
@@ -122,6 +144,50 @@ synced(void **state)
 		assert_true(__atomic_load_n(&syncs, __ATOMIC_SEQ_CST) >
 		    before);
 	}
+}
+
+/* The disk is full from each write on in turn: what was answered is there,
+ * what was refused says so, and with room again all goes on. */
+static void
+disk_full(void **state)
+{
+	unsigned refused = 0, done;
+	char key[8], value[2000];
+
+	(void)state;
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	for (unsigned i = 1; i < 24; i++) {
+		bool is_done[10];
+
+		__atomic_store_n(&writes, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&failing_write, i, __ATOMIC_SEQ_CST);
+		for (done = 0; done < 10; done++) {
+			int error;
+
+			snprintf(key, sizeof key, "%u.%u", i, done);
+			error = ask(SJ_STORE_PUT, key, value, 0);
+			assert_true(error == 0 || error == SJ_ERR_STORE);
+			is_done[done] = error == 0;
+			if (error == 0)
+				continue;
+			refused++;
+			assert_non_null(strstr(got.text, file));
+		}
+		__atomic_store_n(&failing_write, 0, __ATOMIC_SEQ_CST);
+		if (i % 2 == 0)
+			reopen();
+		for (done = 0; done < 10; done++) {
+			snprintf(key, sizeof key, "%u.%u", i, done);
+			if (is_done[done])
+				assert_holds(key, value, 1);
+			else
+				assert_holds(key, NULL, 0);
+		}
+		assert_int_equal(ask(SJ_STORE_PUT, "again", "x", 0), 0);
+		assert_int_equal(got.version, i);
+	}
+	assert_true(refused > 20);
 }
 
 /* What was submitted before the close is done before it. */
@@ -410,6 +476,7 @@ main(void)
 		STORE_CASES,
 		STORE_CASE(reopened),
 		STORE_CASE(synced),
+		STORE_CASE(disk_full),
 		STORE_CASE(closes_last),
 		STORE_CASE(odd_records),
 		cmocka_unit_test(killed),

@@ -3,9 +3,44 @@
  * offer, the same bytes arrive */
 #include <poll.h>
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "unit.h"
 
+/* The system, or what is said of it here: errors, one a call, 0 for none. */
+static const int *errors;
+static unsigned calls;
+
+static bool
+next_error(void)
+{
+	calls++;
+	if (errors == NULL || *errors == 0)
+		return false;
+	errno = *errors++;
+	return true;
+}
+
+static ssize_t
+test_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	return next_error() ? -1 : sendmsg(fd, message, flags);
+}
+
+static int
+test_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+    struct timespec *timeout)
+{
+	return next_error() ? -1 : recvmmsg(fd, messages, count, flags,
+	    timeout);
+}
+
+#define sendmsg test_sendmsg
+#define recvmmsg test_recvmmsg
 #include "io/udp.c"
+#undef sendmsg
+#undef recvmmsg
 
 #define BURST 65536
 
@@ -158,8 +193,101 @@ local_address(void **state)
 	assert_int_equal(udp_receive(&client, received), 1);
 	assert_int_equal(received[0].path.remote.ip[15], 77);
 	assert_int_equal(received[0].path.remote.port, server.port);
+	/* The same over IPv6. */
+	batch.path = path_to(&server, "[::1]");
+	assert_int_equal(udp_send(&client, &batch), 1);
+	assert_true(wait_for(&server));
+	assert_int_equal(udp_receive(&server, received), 1);
+	assert_int_equal(received[0].path.local.ip[0], 0);
+	assert_int_equal(received[0].path.local.ip[15], 1);
+	batch.path = received[0].path;
+	assert_int_equal(udp_send(&server, &batch), 1);
+	assert_true(wait_for(&client));
+	assert_int_equal(udp_receive(&client, received), 1);
 	udp_close(&server);
 	udp_close(&client);
+}
+
+/* --- Errors of the system ----------------------------------------------- */
+
+static void
+send_errors(void **state)
+{
+	static const struct {
+		int errors[4];          /* of the first sends */
+		int result;
+		unsigned calls;
+		bool has_segment;       /* afterwards */
+		size_t arrives;         /* of ten packets */
+	} table[] = {
+		{ { 0 }, 1, 1, true, 10 },
+		{ { EAGAIN }, 0, 1, true, 0 },
+		{ { ENOBUFS }, 0, 1, true, 0 },
+		/* No segments after all: one by one, and none is lost. */
+		{ { EIO }, 1, 11, false, 10 },
+		{ { EINVAL }, 1, 11, false, 10 },
+		{ { EINVAL, EAGAIN }, 0, 2, false, 0 },
+		/* Anything else is loss. */
+		{ { EPERM }, 1, 1, true, 0 },
+		{ { ENETUNREACH }, 1, 1, true, 0 },
+		{ { EMSGSIZE }, 1, 1, true, 0 },
+		{ { EIO, EMSGSIZE }, 1, 11, false, 9 },
+		{ { EIO, EMSGSIZE, EAGAIN }, 1, 3, false, 0 },
+	};
+	struct udp server, client;
+	uint8_t bytes[1000] = { 0 };
+	struct sj_batch batch = { .bytes = bytes, .length = sizeof bytes,
+	    .segment_size = 100 };
+
+	(void)state;
+	assert_true(open_two(&server, &client, "127.0.0.1:0"));
+	if (!client.has_segment)
+		skip();
+	batch.path = path_to(&server, "127.0.0.1");
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct udp_received received[UDP_MESSAGES];
+		size_t arrived = 0;
+		int got;
+
+		client.has_segment = true;
+		errors = table[i].errors;
+		calls = 0;
+		assert_int_equal(udp_send(&client, &batch), table[i].result);
+		errors = NULL;
+		assert_int_equal(calls, table[i].calls);
+		assert_int_equal(client.has_segment, table[i].has_segment);
+		while (arrived < 100 * table[i].arrives) {
+			assert_true(wait_for(&server));
+			got = udp_receive(&server, received);
+			for (int j = 0; j < got; j++)
+				arrived += received[j].length;
+		}
+		assert_int_equal(arrived, 100 * table[i].arrives);
+		assert_int_equal(udp_receive(&server, received), 0);
+	}
+	udp_close(&server);
+	udp_close(&client);
+}
+
+static void
+receive_errors(void **state)
+{
+	static const int harmless[] = { EAGAIN, EINTR, ECONNREFUSED,
+	    EHOSTUNREACH, ENETUNREACH, 0 };
+	static const int grave[] = { EBADF, ENOMEM, 0 };
+	struct udp_received received[UDP_MESSAGES];
+	struct udp udp;
+
+	(void)state;
+	assert_int_equal(udp_open(&udp, "127.0.0.1:0", why, sizeof why), 0);
+	errors = harmless;
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(udp_receive(&udp, received), 0);
+	errors = grave;
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(udp_receive(&udp, received), -1);
+	errors = NULL;
+	udp_close(&udp);
 }
 
 /* Nobody there: an error of an earlier send is no error of the socket. */
@@ -302,6 +430,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bursts),
 		cmocka_unit_test(local_address),
+		cmocka_unit_test(send_errors),
+		cmocka_unit_test(receive_errors),
 		cmocka_unit_test(nobody_there),
 		cmocka_unit_test(opens),
 		cmocka_unit_test(parse),
