@@ -8,46 +8,12 @@
  * fails an assertion nor holds more memory than its limit, and the next honest
  * client gets in. The same is done to a client by a server.
  */
-#include "world.h"
+#include "pair.h"
 
 #define ROUNDS 400
-#define MEMORY_MAX ((size_t)48 << 20)
 
-static uint64_t state, packets;
+static uint64_t packets;
 static bool is_gentle;              /* more of what is allowed */
-
-uint64_t
-draw(struct world *world, uint64_t below)
-{
-	(void)world;
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return below == 0 ? 0 : state % below;
-}
-
-bool
-chance(struct world *world, unsigned per_10000)
-{
-	return draw(world, 10000) < per_10000;
-}
-
-void
-fail(struct world *world, const char *text)
-{
-	(void)world;
-	printf("%s\n", text);
-	exit(1);
-}
-
-void
-note(struct world *world, const char *what, uint64_t a, uint64_t b)
-{
-	(void)world;
-	(void)what;
-	(void)a;
-	(void)b;
-}
 
 static unsigned gentle_parity;
 
@@ -248,135 +214,6 @@ static const struct sj__channel_user rogue = {
 	.on_settled = rogue_on_settled,
 };
 
-/* --- Two endpoints ----------------------------------------------------- */
-
-struct pair {
-	struct world world;
-	struct client *client;
-	struct sj_session *session;
-	bool started, ended;
-};
-
-static void
-open_pair(struct pair *pair)
-{
-	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	struct client *client = &pair->world.clients[0];
-
-	pair->client = client;
-	pair->world.now.boot_ns = NS_PER_S;
-	pair->world.now.unix_s = 1800000000;
-	pair->world.client_count = 1;
-	pair->world.key_random = draw(NULL, UINT64_MAX);
-	surround_init(&pair->world);
-	pair->world.server_io.aeads = NULL;
-	options.listen = "rogue";
-	options.memory_max = MEMORY_MAX;
-	options.host_key = &pair->world.host_key;
-	if (sj__endpoint_create(&pair->world.server, &options,
-	    &pair->world.server_io, NULL) < 0)
-		fail(NULL, "no server");
-	client->world = &pair->world;
-	client->io = pair->world.server_io;
-	client_signer(client);
-	options = (struct sj_endpoint_options)SJ_ENDPOINT_OPTIONS;
-	options.memory_max = MEMORY_MAX;
-	options.mechs = client->mechs;
-	if (sj__endpoint_create(&client->endpoint, &options, &client->io,
-	    NULL) < 0)
-		fail(NULL, "no client");
-}
-
-/* An application that reads, echoes, and closes what is over. */
-static void
-serve(const struct sj_event *event, struct pair *pair)
-{
-	const void *bytes;
-	ptrdiff_t length;
-
-	switch (event->type) {
-	case SJ_EV_LOGIN:
-		(void)sj_login_accept(event->session, NULL);
-		break;
-	case SJ_EV_STARTED:
-		pair->started = true;
-		break;
-	case SJ_EV_READABLE:
-		while ((length = sj_stream_peek(event->stream, &bytes)) > 0) {
-			(void)sj_stream_write(event->stream, bytes,
-			    (size_t)length);
-			sj_stream_consume(event->stream, (size_t)length);
-		}
-		if (length != SJ_AGAIN)
-			sj_stream_close(event->stream);
-		break;
-	case SJ_EV_RESET:
-		sj_stream_close(event->stream);
-		break;
-	case SJ_EV_ENDED:
-		pair->ended = true;
-		if (event->session == pair->session)
-			pair->session = NULL;
-		sj_session_close(event->session);
-		break;
-	default:
-		break;
-	}
-}
-
-static void
-exchange(struct pair *pair, unsigned rounds)
-{
-	static uint8_t buffer[65536];
-	struct sj_batch batch = { .bytes = buffer, .capacity = sizeof buffer };
-	struct sj_path to_server = { .transport = SJ_TRANSPORT_UDP };
-	struct sj_path to_client = to_server;
-	struct world *world = &pair->world;
-	struct sj_endpoint *ends[2] = { world->server, pair->client->endpoint };
-	struct sj_event event;
-
-	to_server.remote.ip[15] = 1;
-	to_server.remote.port = 4001;
-	to_client.remote.port = SJ_PORT;
-	for (unsigned i = 0; i < rounds; i++) {
-		for (int side = 0; side < 2; side++) {
-			while (sj_core_event(ends[side], world->now, &event))
-				serve(&event, pair);
-			while (sj_core_transmit(ends[side], world->now, &batch))
-				sj_core_receive(ends[1 - side], world->now,
-				    side == 0 ? &to_client : &to_server,
-				    SJ_ECN_NONE, batch.bytes, batch.length,
-				    batch.segment_size);
-		}
-		world->now.boot_ns += NS_PER_MS;
-	}
-}
-
-static void
-log_in(struct pair *pair)
-{
-	struct sj_core_login login = { .server_name = "server",
-	    .application = "sim", .user = "alice",
-	    .options = SJ_LOGIN_OPTIONS };
-
-	login.path.transport = SJ_TRANSPORT_UDP;
-	login.path.remote.port = SJ_PORT;
-	login.options.trust_first_use = 1;
-	pair->started = pair->ended = false;
-	if (sj_core_login(pair->client->endpoint, pair->world.now, &login,
-	    &pair->session) < 0)
-		fail(NULL, "no login");
-	exchange(pair, 20);
-	if (!pair->started)
-		fail(NULL, "an honest login failed");
-}
-
-static struct sj__channel *
-first_channel(struct sj_endpoint *endpoint)
-{
-	return list_first(&endpoint->channels, struct sj__channel, all);
-}
-
 /* side 0: the server turns rogue; 1: the client. */
 static void
 attack(int side)
@@ -388,11 +225,11 @@ attack(int side)
 	struct sj__channel *channel;
 	void *user_data;
 
-	open_pair(pair);
-	log_in(pair);
+	pair_open(pair);
+	pair_log_in(pair);
 	bad = side == 0 ? pair->world.server : pair->client->endpoint;
 	good = side == 0 ? pair->client->endpoint : pair->world.server;
-	channel = first_channel(bad);
+	channel = pair_channel(bad);
 	honest = channel->user;
 	user_data = channel->user_data;
 	channel->user = &rogue;
@@ -403,7 +240,7 @@ attack(int side)
 		rogue_sends = true;
 		sj__channel_wake(channel);
 		channel->user = &rogue;
-		exchange(pair, 1);
+		pair_exchange(pair, 1);
 		packets++;
 	}
 	sj_endpoint_stats(good, &stats);
@@ -423,11 +260,9 @@ attack(int side)
 		if (sj__endpoint_create(&pair->client->endpoint, &options,
 		    &pair->client->io, NULL) < 0)
 			fail(NULL, "no client");
-		log_in(pair);
+		pair_log_in(pair);
 	}
-	sj__endpoint_destroy(pair->client->endpoint);
-	sj__endpoint_destroy(pair->world.server);
-	surround_fini(&pair->world);
+	pair_close(pair);
 	free(pair);
 }
 
@@ -438,7 +273,7 @@ main(int argc, char **argv)
 	uint64_t rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : ROUNDS;
 
 	for (uint64_t seed = first; seed < first + rounds; seed++) {
-		state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+		pair_seed(seed);
 		attack((int)(seed % 2));
 	}
 	printf("%llu rogues, %llu packets\n", (unsigned long long)rounds,
