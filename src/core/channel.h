@@ -79,6 +79,7 @@ struct channel_id {
 	uint8_t bytes[ID_SIZE];
 	uint64_t sequence;
 	bool is_valid;
+	bool was_sent;                  /* own: the peer may know it */
 };
 
 /* A path that the channel uses or tries out. */

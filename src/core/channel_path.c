@@ -35,6 +35,7 @@ sj__channel_fill_ids(struct sj__channel *channel)
 		    id->bytes));
 		id->is_valid = true;
 		id->sequence = channel->own_sequence++;
+		id->was_sent = id->sequence == 0;
 		if (id->sequence > 0)
 			channel->new_id_wanted |= 1u << i;
 	}
@@ -94,6 +95,8 @@ sj__channel_on_retire_id(struct sj__channel *channel, const struct frame *frame)
 
 		if (!id->is_valid || id->sequence != sequence)
 			continue;
+		if (!id->was_sent)
+			return SJ_ERR_PROTOCOL; /* [SJ-ID-4] */
 		sj__endpoint_remove_id(channel->endpoint, id->bytes);
 		id->is_valid = false;
 		channel->new_id_wanted &= ~(1u << i);

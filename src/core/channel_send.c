@@ -90,6 +90,7 @@ put_ids(struct sj__channel *channel, struct writer *writer)
 			sj__frame_new_id(writer, id->sequence, id->bytes);
 			if (!writer->failed) {
 				channel->new_id_wanted &= ~(1u << i);
+				id->was_sent = true;
 				record(channel, RECORD_NEW_ID, id->sequence, 0);
 			}
 		}

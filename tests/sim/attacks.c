@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * attacks.c - what a rogue or a stranger once got away with, by name
+ *
+ * Each attack is a bug that was found; without an argument all are run. The
+ * attacker has valid keys where nothing else is said.
+ */
+#include "pair.h"
+
+/* --- A client that sends what it likes --------------------------------- */
+
+static void (*script)(struct writer *writer);
+
+static int
+no_frame(void *user, struct sj_time now, const struct frame *frame)
+{
+	(void)user;
+	(void)now;
+	(void)frame;
+	return 0;
+}
+
+static void
+run_script(void *user, struct sj_time now, struct writer *writer)
+{
+	(void)user;
+	(void)now;
+	if (script != NULL)
+		script(writer);
+	script = NULL;
+}
+
+static bool
+has_script(const void *user)
+{
+	(void)user;
+	return script != NULL;
+}
+
+static void
+no_settled(void *user, const struct sj__sent_record *record, bool delivered)
+{
+	(void)user;
+	(void)record;
+	(void)delivered;
+}
+
+static void
+no_closed(void *user, struct sj_time now, int error, const char *text)
+{
+	(void)user;
+	(void)now;
+	(void)error;
+	(void)text;
+}
+
+static bool
+expects_nothing(const void *user)
+{
+	(void)user;
+	return false;
+}
+
+static void
+no_moved(void *user, struct sj_time now)
+{
+	(void)user;
+	(void)now;
+}
+
+static void
+no_away(void *user, struct sj_time now, bool is_away)
+{
+	(void)user;
+	(void)now;
+	(void)is_away;
+}
+
+static const struct sj__channel_user scripted = {
+	.expects = expects_nothing,
+	.on_moved = no_moved,
+	.on_away = no_away,
+	.on_closed = no_closed,
+	.on_frame = no_frame,
+	.fill = run_script,
+	.has_data = has_script,
+	.on_settled = no_settled,
+};
+
+static struct pair *
+start(void)
+{
+	struct pair *pair = calloc(1, sizeof *pair);
+
+	pair_seed(1);
+	pair_open(pair);
+	pair_log_in(pair);
+	return pair;
+}
+
+static void
+end(struct pair *pair)
+{
+	struct sj__channel *channel = pair_channel(pair->client->endpoint);
+
+	if (channel != NULL && channel->user == &scripted)
+		channel->user = &sj__session_channel_user;
+	pair_close(pair);
+	free(pair);
+}
+
+/* The client sends one packet made by a script. */
+static void
+play(struct pair *pair, void (*write)(struct writer *))
+{
+	struct sj__channel *channel = pair_channel(pair->client->endpoint);
+
+	script = write;
+	channel->user = &scripted;
+	sj__channel_wake(channel);
+	pair_exchange(pair, 1);
+}
+
+static void
+expect(bool is_so, const char *text)
+{
+	if (!is_so)
+		fail(NULL, text);
+}
+
+/* --- Attacks ----------------------------------------------------------- */
+
+static void
+write_retire_ids(struct writer *writer)
+{
+	for (uint64_t i = 0; i < 300; i++)
+		sj__frame_retire_id(writer, i);
+}
+
+/* Each id given back is replaced: ids nobody has seen must not be given back. */
+static void
+retired_unseen(void)
+{
+	struct pair *pair = start();
+	uint64_t nonce = pair->world.server->id_nonce;
+
+	play(pair, write_retire_ids);
+	expect(pair->world.server->counters[COUNT_CLOSED_PROTOCOL] == 1,
+	    "ids that were never sent may be given back");
+	expect(pair->world.server->id_nonce - nonce < 20, "too many ids made");
+	end(pair);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} attacks[] = {
+	{ "retired_unseen", retired_unseen },
+};
+
+int
+main(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
+		if (argc < 2 || strcmp(argv[1], attacks[i].name) == 0) {
+			attacks[i].run();
+			printf("%s: held\n", attacks[i].name);
+		}
+	return 0;
+}
