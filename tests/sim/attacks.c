@@ -130,6 +130,23 @@ expect(bool is_so, const char *text)
 
 /* --- Attacks ----------------------------------------------------------- */
 
+/* Not one at all: people log in and out. */
+static void
+many_logins(void)
+{
+	struct pair *pair = start();
+
+	for (unsigned i = 0; i < UNPROVEN_LOGINS_MAX + 10; i++) {
+		expect(sj_logout(pair->session) == 0, "no logout");
+		pair_exchange(pair, 10);
+		expect(pair->ended, "a logout did not end");
+		pair_log_in(pair);
+	}
+	expect(pair->world.server->unproven == 0,
+	    "logins that succeeded count as unproven");
+	end(pair);
+}
+
 static void
 write_retire_ids(struct writer *writer)
 {
@@ -155,6 +172,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } attacks[] = {
+	{ "many_logins", many_logins },
 	{ "retired_unseen", retired_unseen },
 };
 
