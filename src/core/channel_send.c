@@ -199,7 +199,11 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 	size_t length, least = PACKET_MIN - SHORT_OVERHEAD;
 	bool is_challenge = kind == PACKET_PATH && at->challenge_wanted;
 	uint64_t number;
+	int error;
 
+	if (kind != PACKET_CLOSE &&
+	    sj__protection_is_used_up(&channel->protection))
+		return SJ_ERR_LIMIT;    /* [SJ-KEY-5] */
 	if (channel->skip_in-- == 0) {  /* [SJ-PK-6] */
 		sj__recovery_skip_number(&channel->recovery);
 		channel->skip_in = sj__channel_next_skip(channel);
@@ -224,11 +228,14 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 		length = least;
 	}
 	memcpy(out + 1, at->peer_id.bytes, ID_SIZE);
-	SJ_TRY(sj__packet_seal(&channel->protection, number, out, length));
+	error = sj__packet_seal(&channel->protection, number, out, length);
 	length += SHORT_OVERHEAD;
+	/* Its number is gone even if it could not be sealed. */
 	SJ_TRY(sj__recovery_commit(&channel->recovery, at->path, now.boot_ns,
 	    length, kind == PACKET_DATA || kind == PACKET_PROBE,
 	    kind == PACKET_DATA));
+	if (error < 0)
+		return error;
 	channel->bytes_out += length;
 	channel->packets_out++;
 	return (ptrdiff_t)length;

@@ -165,6 +165,13 @@ make_nonce(const uint8_t iv[12], uint64_t number, uint8_t nonce[12])
 		nonce[4 + i] ^= (uint8_t)(number >> (56 - 8 * i));
 }
 
+bool
+sj__protection_is_used_up(const struct sj__protection *protection)
+{
+	return protection->sent_in_phase + PHASE_PACKETS_KEPT >=
+	    protection->hard_limit;
+}
+
 int
 sj__packet_seal(struct sj__protection *protection, uint64_t number,
     uint8_t *packet, size_t payload_length)

@@ -24,6 +24,7 @@
  * limit of RFC 9001 section 6.6 is twice that. */
 #define PHASE_PACKETS_SOFT (UINT64_C(1) << 22)
 #define PHASE_PACKETS_HARD (UINT64_C(1) << 23)
+#define PHASE_PACKETS_KEPT 8            /* of the hard limit: for CLOSE */
 #define FAILED_OPENS_MAX (UINT64_C(1) << 36)
 
 /* Keys of one direction and phase. */
@@ -65,6 +66,8 @@ void sj__protection_fini(struct sj__protection *protection);
  * the tag. SJ_ERR_LIMIT: the key is used up. */
 int sj__packet_seal(struct sj__protection *protection, uint64_t number,
     uint8_t *packet, size_t payload_length);
+/* Nothing more may be sealed under the key but a CLOSE that says so. */
+bool sj__protection_is_used_up(const struct sj__protection *protection);
 /* Masks the headers of count sealed packets that lie segment bytes apart. */
 void sj__packet_mask(struct sj__protection *protection, uint8_t *packets,
     size_t segment, size_t count);

@@ -147,6 +147,26 @@ many_logins(void)
 	end(pair);
 }
 
+/* A peer that never begins a phase itself keeps us in ours until its key is
+ * used up. [SJ-KEY-5] */
+static void
+used_up_key(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj_stream *stream;
+	uint8_t bytes[60000] = { 0 };
+
+	server->protection.hard_limit = server->protection.sent_in_phase + 20;
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
+	pair_exchange(pair, 100);
+	expect(pair->ended, "the client does not know that it is over");
+	expect(pair->world.server->counters[COUNT_SESSION_ENDED] == 1,
+	    "the server goes on");
+	end(pair);
+}
+
 static void
 write_retire_ids(struct writer *writer)
 {
@@ -173,6 +193,7 @@ static const struct {
 	void (*run)(void);
 } attacks[] = {
 	{ "many_logins", many_logins },
+	{ "used_up_key", used_up_key },
 	{ "retired_unseen", retired_unseen },
 };
 
