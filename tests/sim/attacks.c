@@ -167,6 +167,42 @@ used_up_key(void)
 	end(pair);
 }
 
+static uint64_t bytes_down;
+
+static bool
+count_down(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	if (side == 0)
+		bytes_down += batch->length;
+	return side != 0;
+}
+
+/* Probes that gathered while an address was unproven. [SJ-HS-6] */
+static void
+gathered_probes(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj_session *session = server->user_data;
+	struct sj_stream *stream;
+	uint8_t bytes[60000] = { 0 };
+
+	expect(sj_stream_open(session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
+	server->current.is_validated = false;
+	server->current.bytes_in = 2000;
+	server->current.bytes_out = 0;
+	server->probes_wanted = 8;
+	bytes_down = 0;
+	pair->on_batch = count_down;
+	pair_exchange(pair, 1);
+	expect(bytes_down > 0, "nothing was sent");
+	expect(bytes_down <= 2000, "more bytes to an unproven address than "
+	    "came from it");
+	end(pair);
+}
+
 static void
 write_retire_ids(struct writer *writer)
 {
@@ -194,6 +230,7 @@ static const struct {
 } attacks[] = {
 	{ "many_logins", many_logins },
 	{ "used_up_key", used_up_key },
+	{ "gathered_probes", gathered_probes },
 	{ "retired_unseen", retired_unseen },
 };
 
