@@ -4,6 +4,7 @@
 
 #define PACKETS_MIN 64
 #define RECORDS_MIN 128
+#define UNASKED_KEPT 1024
 #define PERSISTENT_TIMEOUTS 3           /* RFC 9002 section 7.6.1 */
 #define PROBE_BACKOFF_MAX 10
 #define PROBE_INTERVAL_MAX_NS (8 * NS_PER_S)
@@ -85,12 +86,31 @@ grow_records(struct sj__recovery *recovery)
 	return 0;
 }
 
+/* Packets that ask for no acknowledgement may never get one: those far behind
+ * are forgotten, with what is settled or was skipped between them. All they
+ * carried is an acknowledgement, and nobody waits for word of that. */
+static void
+forget_unasked(struct sj__recovery *recovery)
+{
+	struct sj__sent_packet *packet;
+
+	while (recovery->base + UNASKED_KEPT < recovery->next) {
+		packet = packet_at(recovery, recovery->base);
+		if (packet->state == SENT_IN_FLIGHT && packet->is_eliciting)
+			return;
+		recovery->record_base = packet->first_record +
+		    packet->record_count;
+		recovery->base++;
+	}
+}
+
 /* Records of one packet, at most: more would not fit a datagram. */
 #define RECORDS_PER_PACKET 512
 
 static int
 make_room(struct sj__recovery *recovery)
 {
+	forget_unasked(recovery);
 	if (recovery->next - recovery->base >= IN_FLIGHT_PACKETS_MAX)
 		return SJ_ERR_LIMIT;
 	if (recovery->next - recovery->base >= recovery->packet_capacity)

@@ -224,6 +224,46 @@ retired_unseen(void)
 	end(pair);
 }
 
+static void
+write_ping(struct writer *writer)
+{
+	write_varint(writer, FRAME_PING);
+}
+
+/* The client takes what comes and acknowledges nothing. */
+static bool
+swallow(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	struct sj__channel *client = pair_channel(pair->client->endpoint);
+	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+
+	if (side != 0)
+		return true;
+	path.remote.port = SJ_PORT;
+	sj_core_receive(pair->client->endpoint, pair->world.now, &path,
+	    SJ_ECN_NONE, batch->bytes, batch->length, batch->segment_size);
+	sj__recovery_ack_sent(&client->recovery);
+	client->ack_now = false;
+	return false;
+}
+
+/* Acknowledgements that nobody acknowledges. */
+static void
+silent_pings(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *client = pair_channel(pair->client->endpoint);
+	size_t before = pair->world.server->memory.used;
+
+	pair->on_batch = swallow;
+	for (unsigned i = 0; i < 60000; i++)
+		play(pair, write_ping);
+	expect(client->state == CHANNEL_OPEN, "cut off");
+	expect(pair->world.server->memory.used < before + 256 * 1024,
+	    "memory grows with every acknowledgement");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -232,6 +272,7 @@ static const struct {
 	{ "used_up_key", used_up_key },
 	{ "gathered_probes", gathered_probes },
 	{ "retired_unseen", retired_unseen },
+	{ "silent_pings", silent_pings },
 };
 
 int

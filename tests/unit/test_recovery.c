@@ -414,6 +414,8 @@ no_room(void **state)
 		break;
 	}
 	assert_true(memory.used > 0);
+	recovery.packets[0].state = SENT_IN_FLIGHT;
+	recovery.packets[0].is_eliciting = true;
 	recovery.next = recovery.base + IN_FLIGHT_PACKETS_MAX;
 	assert_int_equal(sj__recovery_prepare(&recovery, &number),
 	    SJ_ERR_LIMIT);
