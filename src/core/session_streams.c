@@ -124,8 +124,6 @@ sj__stream_reset_tree(struct sj_stream *top, uint64_t code, int error)
 static int
 find_parent(struct sj_session *session, uint64_t id, struct sj_stream **parent)
 {
-	struct span none = { NULL, 0 };
-
 	switch (sj__tree_classify(&session->tree, id, parent)) {
 	case ID_KNOWN:
 		return 0;
@@ -133,11 +131,7 @@ find_parent(struct sj_session *session, uint64_t id, struct sj_stream **parent)
 		*parent = session->tree.root;
 		return 0;
 	case ID_NEW:
-		SJ_TRY(sj__tree_note_peer_id(&session->tree, id));
-		SJ_TRY(sj__tree_add(&session->tree, id, session->tree.root,
-		    none, parent));
-		(*parent)->is_placeholder = true;
-		return 0;
+		return sj__tree_hold_place(&session->tree, id, parent);
 	case ID_INVALID:
 	default:
 		return SJ_ERR_PROTOCOL;

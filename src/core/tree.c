@@ -85,6 +85,21 @@ set_service(struct sj__tree *tree, struct sj_stream *stream,
 }
 
 int
+sj__tree_hold_place(struct sj__tree *tree, uint64_t id,
+    struct sj_stream **stream)
+{
+	struct span none = { NULL, 0 };
+
+	if (tree->placeholders >= PLACEHOLDERS_MAX)
+		return SJ_ERR_LIMIT;    /* [SJ-ST-9] */
+	SJ_TRY(sj__tree_note_peer_id(tree, id));
+	SJ_TRY(sj__tree_add(tree, id, tree->root, none, stream));
+	(*stream)->is_placeholder = true;
+	tree->placeholders++;
+	return 0;
+}
+
+int
 sj__tree_adopt(struct sj__tree *tree, struct sj_stream *stream,
     struct sj_stream *parent, struct span service)
 {
@@ -98,6 +113,7 @@ sj__tree_adopt(struct sj__tree *tree, struct sj_stream *stream,
 	list_append(&parent->children, &stream->siblings);
 	stream->parent = parent;
 	stream->is_placeholder = false;
+	tree->placeholders--;
 	return 0;
 }
 
@@ -167,6 +183,7 @@ sj__tree_remove(struct sj__tree *tree, struct sj_stream *stream)
 	}
 	table_remove(tree, stream);
 	tree->count--;
+	tree->placeholders -= stream->is_placeholder;
 	free_stream(tree, stream);
 	if (tree->bucket_count > BUCKETS_MIN &&
 	    tree->count < tree->bucket_count / 8)

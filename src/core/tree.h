@@ -20,6 +20,7 @@
 #define STREAM_COST 256
 #define QUANTUM_PER_WEIGHT 1024         /* bytes a turn for each unit of weight */
 #define STREAM_IDS_MAX 4096             /* holes in the ids of a peer */
+#define PLACEHOLDERS_MAX 4096           /* as many as a root's credit opens at once */
 
 /* Events a stream owes the application, one bit each. */
 enum stream_event {
@@ -83,6 +84,7 @@ struct sj__tree {
 	struct sj_stream **buckets;
 	size_t bucket_count;            /* power of two */
 	size_t count;                   /* streams, without the root */
+	size_t placeholders;            /* of those: known as parents only */
 	struct sj__range_set peer_ids;  /* indices of ids ever opened by the peer */
 	uint64_t next_index;            /* of our own ids */
 	struct list lines[URGENCIES];
@@ -99,6 +101,10 @@ struct sj_stream *sj__tree_find(const struct sj__tree *tree, uint64_t id);
 /* A new stream under parent; SJ_ERR_MEMORY. service is copied. */
 int sj__tree_add(struct sj__tree *tree, uint64_t id, struct sj_stream *parent,
     struct span service, struct sj_stream **stream);
+/* A stream of the peer's that so far is known only as somebody's parent.
+ * SJ_ERR_LIMIT: there are too many of those. */
+int sj__tree_hold_place(struct sj__tree *tree, uint64_t id,
+    struct sj_stream **stream);
 /* A placeholder gets its parent and its service. */
 int sj__tree_adopt(struct sj__tree *tree, struct sj_stream *stream,
     struct sj_stream *parent, struct span service);

@@ -264,6 +264,45 @@ silent_pings(void)
 	end(pair);
 }
 
+static uint64_t next_id;
+
+static void
+write_orphan(struct writer *writer)
+{
+	struct stream_opening opening = { .parent = next_id,
+	    .credit = 65536, .weight = 1, .lender_is_root = true,
+	    .service = { (const uint8_t *)"x", 1 } };
+	struct stream_header header = { .stream = next_id + 2,
+	    .opening = &opening, .fin = true };
+	size_t length = 0;
+
+	next_id += 4;
+	(void)sj__frame_stream(writer, &header, &length);
+}
+
+/* Streams named as parents that never come. */
+static void
+absent_parents(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *client = pair_channel(pair->client->endpoint);
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj_session *session = server->user_data;
+	size_t before = pair->world.server->memory.used;
+
+	next_id = 2;
+	for (unsigned i = 0; i < 20000 && client->state == CHANNEL_OPEN; i++) {
+		play(pair, write_orphan);
+		if (pair->ended)
+			break;
+		expect(session->tree.count <= 5000,
+		    "streams that never came are kept without end");
+		expect(pair->world.server->memory.used < before + (8u << 20),
+		    "memory grows with streams that never came");
+	}
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -273,6 +312,7 @@ static const struct {
 	{ "gathered_probes", gathered_probes },
 	{ "retired_unseen", retired_unseen },
 	{ "silent_pings", silent_pings },
+	{ "absent_parents", absent_parents },
 };
 
 int

@@ -178,10 +178,12 @@ static void
 adopts(void **state)
 {
 	static const uint8_t name[] = "late";
-	struct sj_stream *holder = add(tree.root), *below, *other;
+	struct sj_stream *holder, *below, *other;
 
 	(void)state;
-	holder->is_placeholder = true;
+	assert_int_equal(sj__tree_hold_place(&tree, 1000 | (tree.side ^ 1u),
+	    &holder), 0);
+	assert_int_equal(tree.placeholders, 1);
 	below = add(holder);
 	other = add(tree.root);
 	assert_int_equal(sj__tree_adopt(&tree, holder, holder, no_name),
@@ -195,6 +197,7 @@ adopts(void **state)
 	assert_ptr_equal(holder->parent, other);
 	assert_ptr_equal(below->parent, holder);
 	assert_false(holder->is_placeholder);
+	assert_int_equal(tree.placeholders, 0);
 	assert_string_equal(holder->service, "late");
 }
 
