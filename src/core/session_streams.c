@@ -194,7 +194,9 @@ open_by_peer(struct sj_session *session, const struct frame *frame,
 	const struct stream_opening *opening = &frame->u.stream.opening;
 	struct sj_stream *parent;
 
-	if (memchr(opening->service.data, 0, opening->service.length) != NULL)
+	/* [SJ-ST-14] */
+	if (opening->parent == frame->u.stream.stream ||
+	    memchr(opening->service.data, 0, opening->service.length) != NULL)
 		return SJ_ERR_PROTOCOL;
 	SJ_TRY(find_parent(session, opening->parent, &parent));
 	if (placeholder != NULL) {

@@ -303,6 +303,31 @@ absent_parents(void)
 	end(pair);
 }
 
+static void
+write_self(struct writer *writer)
+{
+	struct stream_opening opening = { .parent = 2,
+	    .credit = 65536, .weight = 1, .lender_is_root = true,
+	    .service = { (const uint8_t *)"x", 1 } };
+	struct stream_header header = { .stream = 2,
+	    .opening = &opening, .fin = true };
+	size_t length = 0;
+
+	(void)sj__frame_stream(writer, &header, &length);
+}
+
+/* A stream that is its own parent would be in the table twice. */
+static void
+own_parent(void)
+{
+	struct pair *pair = start();
+
+	play(pair, write_self);
+	expect(pair->world.server->counters[COUNT_CLOSED_PROTOCOL] == 1,
+	    "a stream may be its own parent");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -313,6 +338,7 @@ static const struct {
 	{ "retired_unseen", retired_unseen },
 	{ "silent_pings", silent_pings },
 	{ "absent_parents", absent_parents },
+	{ "own_parent", own_parent },
 };
 
 int
