@@ -40,10 +40,10 @@ struct sj__sent_packet {
 	uint64_t sent_ns;
 	uint64_t sent_total;            /* of the path, then */
 	uint64_t first_record;
+	uint32_t generation;            /* of the path it went on */
 	uint32_t bytes;
 	uint16_t record_count;
 	uint8_t state;                  /* enum sent_state */
-	uint8_t generation;             /* of the path it went on */
 	bool is_eliciting, is_counted, is_limited, is_marked;
 };
 
@@ -76,8 +76,8 @@ struct sj__recovery {
 	uint64_t ce_seen;
 	uint64_t marked_acked, marked_reported; /* packets sent with ECT(0) */
 	unsigned probe_count;
+	uint32_t generation;            /* of the path; never the same again */
 	bool has_acked, is_preparing;
-	uint8_t generation;
 	/* the acknowledgement being worked on */
 	struct sj__acked acked;
 	bool newly_acked, has_ecn;

@@ -518,6 +518,25 @@ move_between_paths(void **state)
 	assert_int_equal(path.latest_ns, 10 * MS);
 }
 
+/* A peer may move as often as it likes while it holds an acknowledgement back. */
+static void
+many_moves(void **state)
+{
+	struct sj_path key = { .transport = SJ_TRANSPORT_UDP };
+	uint64_t number = send_at(1000);
+
+	(void)state;
+	for (unsigned i = 0; i < 256; i++) {
+		sj__recovery_leave_path(&recovery, &path);
+		assert_int_equal(path.in_flight, 0);
+		sj__path_init(&path, &key, 1200);
+		sj__recovery_enter_path(&recovery);
+	}
+	assert_int_equal(ack(number, number, 1010), 0);
+	assert_int_equal(path.in_flight, 0);
+	assert_false(path.has_rtt);
+}
+
 /* --- Against a model ---------------------------------------------------- */
 
 enum fate { FLYING, ACKED, LOST, SKIPPED };
@@ -727,6 +746,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(not_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(move_between_paths, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(many_moves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(against_model, set_up,
 		    tear_down),
 	};
