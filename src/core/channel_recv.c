@@ -327,6 +327,11 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	bool updated;
 	int error;
 
+	/* Before it is opened: to open one may change the phase. */
+	if (in->path == NULL && !channel->is_server) {
+		dropped(channel, COUNT_DROPPED_PATH);   /* [SJ-PA-5] */
+		return 0;
+	}
 	error = sj__packet_open(&channel->protection,
 	    sj__recovery_expected_number(recovery), packet, length, &in->number,
 	    &payload, &updated);
@@ -337,6 +342,8 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 		return channel->protection.failed_opens >= FAILED_OPENS_MAX ?
 		    SJ_ERR_LIMIT : 0;   /* [SJ-KEY-7] */
 	}
+	if (updated)
+		SJ_TRY(on_phase_changed(channel, in->now));
 	if (sj__recovery_is_duplicate(recovery, in->number)) {
 		dropped(channel, COUNT_DROPPED_DUPLICATE);      /* [SJ-PK-5] */
 		return 0;
@@ -346,10 +353,6 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	in->is_challenged = false;
 	if (channel->state == CHANNEL_ANSWERED)
 		SJ_TRY(server_opens(channel, in->now, in));
-	if (in->path == NULL && !channel->is_server) {
-		dropped(channel, COUNT_DROPPED_PATH);   /* [SJ-PA-5] */
-		return 0;
-	}
 	if (in->path != NULL) {
 		in->path->bytes_in += length;
 		in->path->challenges_sent = 0;
@@ -359,8 +362,6 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	channel->bytes_in += length;
 	channel->packets_in++;
 	note_heard(channel, in);
-	if (updated)
-		SJ_TRY(on_phase_changed(channel, in->now));
 	error = apply_frames(channel, in);
 	if (channel->opened_now && channel->state == CHANNEL_OPEN) {
 		channel->opened_now = false;

@@ -328,6 +328,46 @@ own_parent(void)
 	end(pair);
 }
 
+/* Somebody on the way sends each packet of the server from elsewhere first. */
+static bool
+from_elsewhere(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	static uint8_t copy[65536];
+	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+
+	if (side != 0)
+		return true;
+	memcpy(copy, batch->bytes, batch->length);
+	path.remote.port = 9;
+	sj_core_receive(pair->client->endpoint, pair->world.now, &path,
+	    SJ_ECN_NONE, copy, batch->length, batch->segment_size);
+	return true;
+}
+
+static void
+phase_from_elsewhere(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj__channel *client = pair_channel(pair->client->endpoint);
+	struct sj_stream *stream;
+	uint8_t bytes[20000] = { 0 };
+
+	pair_exchange(pair, 2000);
+	pair->on_batch = from_elsewhere;
+	server->protection.soft_limit = 1;
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
+	pair_exchange(pair, 30);
+	server->protection.soft_limit = PHASE_PACKETS_SOFT;
+	pair_exchange(pair, 3000);
+	expect(server->protection.send_phase == 1, "no new phase was begun");
+	expect(client->protection.send_phase == 1 &&
+	    !client->protection.previous_kept,
+	    "the client does not follow to the new phase");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -339,6 +379,7 @@ static const struct {
 	{ "silent_pings", silent_pings },
 	{ "absent_parents", absent_parents },
 	{ "own_parent", own_parent },
+	{ "phase_from_elsewhere", phase_from_elsewhere },
 };
 
 int
