@@ -415,6 +415,7 @@ sj__channel_on_shared_secret(struct sj__channel *channel, struct sj_time now,
 		/* Not freed here: the asker may be up the call stack. */
 		sj__channel_close(channel, now, 0, "");
 		sj__channel_set_deadline(channel, DEADLINE_HELLO, now.boot_ns);
+		sj__endpoint_update_channel(channel);
 	}
 }
 

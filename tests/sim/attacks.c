@@ -368,6 +368,46 @@ phase_from_elsewhere(void)
 	end(pair);
 }
 
+static bool
+spoil_hello(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	if (side == 1)
+		batch->bytes[batch->length - 1] ^= 1;
+	return true;
+}
+
+/* A stranger's hello that does not verify, while the host key answers later. */
+static void
+spoilt_hello(void)
+{
+	struct pair *pair = start();
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_session *session;
+
+	pair->world.faults.answer_delay_ms = 50;
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.server_key = pair->world.host_key.public_key;
+	pair->on_batch = spoil_hello;
+	expect(sj_core_login(pair->client->endpoint, pair->world.now, &login,
+	    &session) == 0, "no login");
+	for (unsigned i = 0; i < 200; i++) {
+		pair_exchange(pair, 1);
+		answers_give(&pair->world);
+	}
+	expect(pair->world.server->counters[COUNT_DROPPED_HANDSHAKE] > 0,
+	    "no hello came");
+	pair_exchange(pair, 20000);
+	pair->world.now.boot_ns += 100 * NS_PER_S;
+	pair_exchange(pair, 100);
+	expect(pair->world.server->half_open == 0,
+	    "a hello that did not verify is kept");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -380,6 +420,7 @@ static const struct {
 	{ "absent_parents", absent_parents },
 	{ "own_parent", own_parent },
 	{ "phase_from_elsewhere", phase_from_elsewhere },
+	{ "spoilt_hello", spoilt_hello },
 };
 
 int
