@@ -67,9 +67,10 @@ sj__endpoint_update_session(struct sj_session *session)
 int
 sj__endpoint_reserve_timers(struct sj_endpoint *endpoint)
 {
+	SJ_TRY(sj__timers_reserve(&endpoint->timers, &endpoint->memory,
+	    endpoint->timer_owners + 2));
 	endpoint->timer_owners++;
-	return sj__timers_reserve(&endpoint->timers, &endpoint->memory,
-	    endpoint->timer_owners + 1);
+	return 0;
 }
 
 void

@@ -408,6 +408,33 @@ spoilt_hello(void)
 	end(pair);
 }
 
+/* Hellos while there is no memory must cost nothing for ever. */
+static void
+no_memory(void)
+{
+	struct pair *pair = start();
+	struct sj_endpoint *server = pair->world.server;
+	size_t limit = server->memory.limit, before = server->timer_owners;
+	size_t owners = server->timers.capacity - 1;
+
+	server->timer_owners = owners;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct sj__channel *channel = NULL;
+		struct long_packet hello = { .flags = FLAG_LONG };
+		struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+
+		server->memory.limit = server->memory.used +
+		    sizeof *channel + sizeof(struct sj__path);
+		(void)sj__channel_accept(server, pair->world.now, &path, 1200,
+		    &hello, &channel);
+		expect(channel == NULL, "accepted");
+	}
+	server->memory.limit = limit;
+	expect(server->timer_owners == owners, "timers of nobody are counted");
+	server->timer_owners = before;
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -421,6 +448,7 @@ static const struct {
 	{ "own_parent", own_parent },
 	{ "phase_from_elsewhere", phase_from_elsewhere },
 	{ "spoilt_hello", spoilt_hello },
+	{ "no_memory", no_memory },
 };
 
 int
