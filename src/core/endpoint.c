@@ -507,6 +507,7 @@ init_lists(struct sj_endpoint *endpoint)
 {
 	list_init(&endpoint->paths);
 	list_init(&endpoint->channels);
+	list_init(&endpoint->half_open_channels);
 	list_init(&endpoint->sending);
 	list_init(&endpoint->sessions);
 	list_init(&endpoint->requests);
@@ -597,6 +598,9 @@ free_channels(struct sj_endpoint *endpoint)
 	    all)) != NULL)
 		sj__session_free(session);
 	while ((channel = list_first(&endpoint->channels, struct sj__channel,
+	    all)) != NULL)
+		sj__channel_free(channel);
+	while ((channel = list_first(&endpoint->half_open_channels, struct sj__channel,
 	    all)) != NULL)
 		sj__channel_free(channel);
 	while ((request = list_first(&endpoint->requests, struct request,

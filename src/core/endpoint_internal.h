@@ -105,6 +105,7 @@ struct sj_endpoint {
 	struct sj_time now;                     /* of the last input */
 	uint64_t counters[COUNTERS];
 	struct list paths, channels, sending, sessions, requests;
+	struct list half_open_channels;         /* the oldest first */
 	struct list session_events, stream_events, endings;
 	size_t path_count, half_open, unproven;
 	struct strangers strangers;

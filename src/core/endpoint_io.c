@@ -101,7 +101,8 @@ sj__endpoint_adopt_channel(struct sj__channel *channel)
 	struct sj_endpoint *endpoint = channel->endpoint;
 
 	SJ_TRY(sj__endpoint_reserve_timers(endpoint));
-	list_append(&endpoint->channels, &channel->all);
+	list_append(channel->is_server ? &endpoint->half_open_channels :
+	    &endpoint->channels, &channel->all);
 	if (channel->is_server)
 		endpoint->half_open++;
 	return 0;
@@ -386,6 +387,8 @@ sj__endpoint_on_channel_open(struct sj_endpoint *endpoint, struct sj_time now,
 	SJ_TRY(sj__session_create(endpoint, now, channel, &session));
 	endpoint->unproven++;
 	endpoint->half_open--;
+	list_remove(&channel->all);
+	list_append(&endpoint->channels, &channel->all);
 	channel->user = &sj__session_channel_user;
 	channel->user_data = session;
 	sj__session_describe_peer(session, &channel->current.path->key);

@@ -147,10 +147,10 @@ find_half_open(struct sj_endpoint *endpoint, const struct sj_path *path,
 {
 	struct sj__channel *channel;
 
-	for (struct list *at = endpoint->channels.next;
-	    at != &endpoint->channels; at = at->next) {
+	for (struct list *at = endpoint->half_open_channels.next;
+	    at != &endpoint->half_open_channels; at = at->next) {
 		channel = container_of(at, struct sj__channel, all);
-		if (channel->handshake != NULL && channel->is_server &&
+		if (channel->handshake != NULL &&
 		    sj__handshake_is_of(channel->handshake, hello) &&
 		    memcmp(&channel->current.path->key, path, sizeof *path) == 0)
 			return channel;
@@ -162,17 +162,11 @@ find_half_open(struct sj_endpoint *endpoint, const struct sj_path *path,
 static void
 evict_half_open(struct sj_endpoint *endpoint)
 {
-	struct sj__channel *channel;
+	struct sj__channel *oldest = list_first(&endpoint->half_open_channels,
+	    struct sj__channel, all);
 
-	for (struct list *at = endpoint->channels.next;
-	    at != &endpoint->channels; at = at->next) {
-		channel = container_of(at, struct sj__channel, all);
-		if (!channel->is_server || channel->user != NULL)
-			continue;
-		sj__endpoint_count(endpoint, COUNT_HALF_OPEN_EVICTED);
-		sj__channel_free(channel);
-		return;
-	}
+	sj__endpoint_count(endpoint, COUNT_HALF_OPEN_EVICTED);
+	sj__channel_free(oldest);
 }
 
 /* A whole hello: the cheap checks first. */
