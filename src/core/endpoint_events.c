@@ -205,6 +205,7 @@ sj__endpoint_request(struct sj_endpoint *endpoint, enum request_kind kind,
 	request->session = session;
 	request->channel = channel;
 	list_append(&endpoint->requests, &request->all);
+	endpoint->secrets_asked += kind == REQUEST_SHARED_SECRET;
 	return request->number;
 }
 
@@ -237,6 +238,8 @@ sj__endpoint_take_request(struct sj_endpoint *endpoint, uint64_t number,
 		if (request->number != number)
 			continue;
 		*out = *request;
+		endpoint->secrets_asked -= request->kind ==
+		    REQUEST_SHARED_SECRET;
 		list_remove(&request->all);
 		sj__memory_free(&endpoint->memory, request, sizeof *request);
 		return true;

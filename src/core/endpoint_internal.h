@@ -108,6 +108,7 @@ struct sj_endpoint {
 	struct list half_open_channels;         /* the oldest first */
 	struct list session_events, stream_events, endings;
 	size_t path_count, half_open, unproven;
+	size_t secrets_asked;                   /* key operations not answered yet */
 	struct strangers strangers;
 	/* Limits that tests set to other values. */
 	size_t cookie_from;                     /* half-open channels, then cookies */

@@ -345,7 +345,9 @@ sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
 		send_cookie(endpoint, now, path, hello);        /* [SJ-HS-11] */
 		return;
 	}
-	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX) {
+	/* A channel that gives way leaves its question to the host key behind. */
+	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX ||
+	    endpoint->secrets_asked >= HALF_OPEN_MAX) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HALF_OPEN);
 		return;
 	}

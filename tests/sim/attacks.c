@@ -435,6 +435,45 @@ no_memory(void)
 	end(pair);
 }
 
+static void
+never(const struct sj_host_key *key, struct sj_endpoint *endpoint,
+    uint64_t request, const uint8_t peer_key[32])
+{
+	(void)key;
+	(void)endpoint;
+	(void)request;
+	(void)peer_key;
+}
+
+/* Hellos faster than the host key answers. */
+static void
+unanswered_hellos(void)
+{
+	struct pair *pair = start();
+	struct sj_endpoint *server = pair->world.server;
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_session *session;
+	unsigned asked = 0;
+
+	server->host_key.dh = never;
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.server_key = pair->world.host_key.public_key;
+	for (unsigned i = 0; i < 1000; i++) {
+		expect(sj_core_login(pair->client->endpoint, pair->world.now,
+		    &login, &session) == 0, "no login");
+		pair_exchange(pair, 1);
+	}
+	for (struct list *at = server->requests.next; at != &server->requests;
+	    at = at->next)
+		asked++;
+	expect(asked > 0, "nothing was asked");
+	expect(asked <= HALF_OPEN_MAX, "the host key is asked without end");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -449,6 +488,7 @@ static const struct {
 	{ "phase_from_elsewhere", phase_from_elsewhere },
 	{ "spoilt_hello", spoilt_hello },
 	{ "no_memory", no_memory },
+	{ "unanswered_hellos", unanswered_hellos },
 };
 
 int
