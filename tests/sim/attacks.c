@@ -474,6 +474,28 @@ unanswered_hellos(void)
 	end(pair);
 }
 
+/* A client that moves and moves while it acknowledges nothing. */
+static void
+many_moves(void)
+{
+	struct pair *pair = start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj_stream *stream;
+	uint8_t bytes[1000] = { 0 };
+
+	pair->on_batch = swallow;
+	expect(sj_stream_open(server->user_data, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
+	for (unsigned i = 0; i < 300; i++) {
+		pair->port++;
+		play(pair, write_ping);
+		pair_exchange(pair, 1);
+	}
+	expect(pair->world.server->counters[COUNT_CHANNEL_MOVED] > 256,
+	    "it did not move often enough");
+	end(pair);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -488,6 +510,7 @@ static const struct {
 	{ "phase_from_elsewhere", phase_from_elsewhere },
 	{ "spoilt_hello", spoilt_hello },
 	{ "no_memory", no_memory },
+	{ "many_moves", many_moves },
 	{ "unanswered_hellos", unanswered_hellos },
 };
 
