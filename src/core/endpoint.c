@@ -200,10 +200,12 @@ sj__endpoint_session_budget(const struct sj_endpoint *endpoint)
 }
 
 void
-sj__endpoint_unproven_gone(struct sj_endpoint *endpoint)
+sj__endpoint_unproven_gone(struct sj_session *session)
 {
-	if (endpoint->unproven > 0)
-		endpoint->unproven--;
+	if (list_is_empty(&session->newcomers))
+		return;
+	list_remove(&session->newcomers);
+	session->endpoint->unproven--;
 }
 
 /* --- Connection ids ---------------------------------------------------- */
@@ -508,6 +510,7 @@ init_lists(struct sj_endpoint *endpoint)
 	list_init(&endpoint->paths);
 	list_init(&endpoint->channels);
 	list_init(&endpoint->half_open_channels);
+	list_init(&endpoint->newcomers);
 	list_init(&endpoint->sending);
 	list_init(&endpoint->sessions);
 	list_init(&endpoint->requests);

@@ -106,6 +106,7 @@ struct sj_endpoint {
 	uint64_t counters[COUNTERS];
 	struct list paths, channels, sending, sessions, requests;
 	struct list half_open_channels;         /* the oldest first */
+	struct list newcomers;                  /* sessions without a login yet, likewise */
 	struct list session_events, stream_events, endings;
 	size_t path_count, half_open, unproven;
 	size_t secrets_asked;                   /* key operations not answered yet */

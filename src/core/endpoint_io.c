@@ -382,9 +382,19 @@ int
 sj__endpoint_on_channel_open(struct sj_endpoint *endpoint, struct sj_time now,
     struct sj__channel *channel)
 {
-	struct sj_session *session;
+	struct sj_session *session, *oldest;
 
 	SJ_TRY(sj__session_create(endpoint, now, channel, &session));
+	/* [SJ-LG-9] Not before the address is proven: or else strangers could
+	 * put out others from anywhere. */
+	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX) {
+		sj__endpoint_count(endpoint, COUNT_LOGIN_EXPIRED);
+		oldest = list_first(&endpoint->newcomers, struct sj_session,
+		    newcomers);
+		/* At once: its last words would cost memory for a while. */
+		sj__channel_fail(oldest->channel, now, SJ_ERR_LIMIT, NULL);
+	}
+	list_append(&endpoint->newcomers, &session->newcomers);
 	endpoint->unproven++;
 	endpoint->half_open--;
 	list_remove(&channel->all);

@@ -346,8 +346,7 @@ sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
 		return;
 	}
 	/* A channel that gives way leaves its question to the host key behind. */
-	if (endpoint->unproven >= UNPROVEN_LOGINS_MAX ||
-	    endpoint->secrets_asked >= HALF_OPEN_MAX) {
+	if (endpoint->secrets_asked >= HALF_OPEN_MAX) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HALF_OPEN);
 		return;
 	}

@@ -136,8 +136,8 @@ void sj__endpoint_store_pump(struct sj_endpoint *endpoint,
     struct sj_time now);
 
 struct sj_time sj__endpoint_now(const struct sj_endpoint *endpoint);
-/* A server's channel that never had a login is gone. */
-void sj__endpoint_unproven_gone(struct sj_endpoint *endpoint);
+/* server: the session has its login, or is over; fine if that was so before. */
+void sj__endpoint_unproven_gone(struct sj_session *session);
 /* The application let go of the handle. */
 void sj__endpoint_session_closed(struct sj_session *session);
 

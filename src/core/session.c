@@ -42,9 +42,7 @@ sj__session_end(struct sj_session *session, int error, const char *text)
 {
 	if (session->state == SESSION_OVER)
 		return;
-	if (session->is_server && session->state != SESSION_LIVE &&
-	    session->state != SESSION_ENDING)
-		sj__endpoint_unproven_gone(session->endpoint);
+	sj__endpoint_unproven_gone(session);
 	session->state = SESSION_OVER;
 	session->error = error;
 	session->deadline_ns = NEVER_NS;
@@ -257,6 +255,7 @@ sj__session_create(struct sj_endpoint *endpoint, struct sj_time now,
 	session->last_activity_ns = now.boot_ns;
 	list_init(&session->all);
 	list_init(&session->eventing);
+	list_init(&session->newcomers);
 	if (sj__tree_init(&session->tree, memory, session,
 	    session->is_server ? 1 : 0) < 0) {
 		sj__memory_free(memory, session, sizeof *session);
@@ -291,6 +290,7 @@ sj__session_free(struct sj_session *session)
 	if (session->control != NULL)
 		sj__memory_free(memory, session->control,
 		    2 * CONTROL_RECORD_MAX);
+	sj__endpoint_unproven_gone(session);
 	sj__endpoint_disown_session(session);
 	sj__wipe(session, sizeof *session);
 	sj__memory_free(memory, session, sizeof *session);

@@ -125,6 +125,7 @@ struct sj_session {
 	void *data;
 	struct sj__timer timer;
 	struct list all, eventing;
+	struct list newcomers;                  /* server: in the endpoint's, until logged in */
 };
 
 /* client, before the channel; server, with its open channel. */

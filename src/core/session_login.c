@@ -448,7 +448,7 @@ sj__session_on_stored(struct sj_session *session, struct sj_time now,
 	}
 	session->record_version = answer->version;
 	session->state = SESSION_LIVE;
-	sj__endpoint_unproven_gone(session->endpoint);
+	sj__endpoint_unproven_gone(session);
 	session->last_activity_ns = now.boot_ns;
 	sj__session_arm_expiry(session, now);
 	sj__endpoint_count(session->endpoint, COUNT_LOGIN_ACCEPTED);

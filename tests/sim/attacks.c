@@ -474,6 +474,43 @@ unanswered_hellos(void)
 	end(pair);
 }
 
+static void
+never_propose(const struct sj_mech *mech, struct sj_endpoint *endpoint,
+    uint64_t request, const struct sj_login_facts *facts)
+{
+	(void)mech;
+	(void)endpoint;
+	(void)request;
+	(void)facts;
+}
+
+/* Channels of people who do not log in. */
+static void
+idle_newcomers(void)
+{
+	struct pair *pair = start();
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_mech honest = pair->client->mech;
+	struct sj_session *session;
+
+	pair->client->mech.propose = never_propose;
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.options.trust_first_use = 1;
+	for (unsigned i = 0; i < UNPROVEN_LOGINS_MAX + 10; i++) {
+		expect(sj_core_login(pair->client->endpoint, pair->world.now,
+		    &login, &session) == 0, "no login");
+		pair_exchange(pair, 4);
+	}
+	expect(pair->world.server->unproven == UNPROVEN_LOGINS_MAX,
+	    "not as many newcomers as there may be");
+	pair->client->mech = honest;
+	pair_log_in(pair);
+	end(pair);
+}
+
 /* A client that moves and moves while it acknowledges nothing. */
 static void
 many_moves(void)
@@ -511,6 +548,7 @@ static const struct {
 	{ "spoilt_hello", spoilt_hello },
 	{ "no_memory", no_memory },
 	{ "many_moves", many_moves },
+	{ "idle_newcomers", idle_newcomers },
 	{ "unanswered_hellos", unanswered_hellos },
 };
 
