@@ -6,9 +6,10 @@ int
 sj__assembly_add(struct assembly *assembly, struct sj__memory *memory,
     size_t total, size_t offset, struct span fragment)
 {
-	if (offset + fragment.length > total || fragment.length == 0 ||
-	    (assembly->bytes != NULL && assembly->total != total))
+	if (offset + fragment.length > total || fragment.length == 0)
 		return SJ_ERR_PROTOCOL;
+	if (assembly->bytes != NULL && assembly->total != total)
+		sj__assembly_fini(assembly, memory);
 	if (assembly->bytes == NULL) {
 		assembly->bytes = sj__memory_allocate(memory, total);
 		if (assembly->bytes == NULL)

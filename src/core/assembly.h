@@ -19,7 +19,8 @@ struct assembly {
 };
 
 /* One fragment of total bytes: 1 it is whole, 0 more are missing, SJ_ERR_MEMORY,
- * SJ_ERR_LIMIT, SJ_ERR_PROTOCOL: it does not fit those before. */
+ * SJ_ERR_LIMIT, SJ_ERR_PROTOCOL. One of another total takes the place of those
+ * before: who of the two lies is not known, and the right one comes again. */
 int sj__assembly_add(struct assembly *assembly, struct sj__memory *memory,
     size_t total, size_t offset, struct span fragment);
 /* Empty again. */

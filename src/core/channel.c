@@ -235,7 +235,7 @@ sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 }
 
-/* The hello goes out at once, to the address that answered: not without end,
+/* [SJ-HS-13] The hello goes out at once, to the address that answered: not without end,
  * for nothing of that was authenticated. */
 static void
 ask_again(struct sj__channel *channel, const struct sj_path *path)

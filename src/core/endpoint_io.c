@@ -283,6 +283,10 @@ receive_long(struct sj_endpoint *endpoint, struct sj_time now,
 {
 	struct long_packet packet;
 
+	if (datagram.length < PACKET_MIN) {     /* [SJ-PK-1] */
+		sj__endpoint_count(endpoint, COUNT_DROPPED_SHORT);
+		return;
+	}
 	if (!sj__long_decode(datagram, &packet)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_LONG_FORM);
 		return;

@@ -286,7 +286,6 @@ take_fragment(struct sj_endpoint *endpoint, struct sj_time now,
 	error = sj__assembly_add(&one->assembly, &endpoint->memory,
 	    hello->total, hello->offset, hello->body);
 	if (error < 0) {
-		/* One of the two lies: begin anew with the next. */
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FRAGMENT);
 		forget_hello(endpoint, one);
 		return;

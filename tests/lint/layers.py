@@ -20,6 +20,7 @@ PARTS = {  # files that belong to a header of another name
     "core/session_login": "core/session", "core/session_api": "core/session",
     "core/endpoint": "core/endpoint_internal", "core/endpoint_io": "core/endpoint_internal",
     "core/endpoint_events": "core/endpoint_internal",
+    "core/endpoint_strangers": "core/endpoint_internal",
     "core/endpoint_store": "core/endpoint_internal", "core/record": "core/cursor",
     "core/error": "core/base",
 }

@@ -371,9 +371,15 @@ phase_from_elsewhere(void)
 static bool
 spoil_hello(struct pair *pair, int side, const struct sj_batch *batch)
 {
-	(void)pair;
-	if (side == 1)
+	uint8_t hash[32];
+
+	if (side == 1 && batch->length == HELLO_SIZE) {
 		batch->bytes[batch->length - 1] ^= 1;
+		sj__sha256(pair->world.crypto, batch->bytes + HELLO_HEADER_SIZE,
+		    batch->length - HELLO_HEADER_SIZE, hash);
+		memcpy(batch->bytes + LONG_HEADER_SIZE + 1 + COOKIE_SIZE, hash,
+		    DIGEST_SIZE);
+	}
 	return true;
 }
 
@@ -425,7 +431,7 @@ no_memory(void)
 
 		server->memory.limit = server->memory.used +
 		    sizeof *channel + sizeof(struct sj__path);
-		(void)sj__channel_accept(server, pair->world.now, &path, 1200,
+		(void)sj__channel_accept(server, pair->world.now, &path, 1200, false,
 		    &hello, &channel);
 		expect(channel == NULL, "accepted");
 	}
