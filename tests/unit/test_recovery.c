@@ -544,7 +544,7 @@ enum fate { FLYING, ACKED, LOST, SKIPPED };
 struct model_packet {
 	uint64_t sent_ns, first_id;
 	unsigned ids, bytes, early;     /* early: told lost by a probe */
-	bool is_eliciting, is_counted;
+	bool is_eliciting, is_counted;  /* counted: by the path of now */
 	enum fate fate;
 };
 
@@ -646,6 +646,16 @@ model_time_out(uint64_t now_ns)
 	}
 }
 
+/* To another address, with nothing in flight there. */
+static void
+model_move(void)
+{
+	sj__recovery_leave_path(&recovery, &path);
+	sj__recovery_enter_path(&recovery);
+	for (uint64_t i = model_base; i < model_next; i++)
+		model[i].is_counted = false;
+}
+
 static void
 model_compare(void)
 {
@@ -700,6 +710,8 @@ against_model(void **state)
 			sj__recovery_skip_number(&recovery);
 			model[model_next++] = (struct model_packet){
 			    .first_id = model_id, .fate = SKIPPED };
+		} else if (what == 71 && draw(8) == 0) {
+			model_move();
 		} else if (model_next > 0)
 			model_ack(now_ns);
 		model_compare();
