@@ -29,14 +29,20 @@ settled(void *user, const struct sj__sent_record *record, bool delivered)
 	last_verdict[record->id] = delivered;
 }
 
-static int
-set_up(void **state)
+static void
+set_up_path(void)
 {
 	struct sj_path key = { .transport = SJ_TRANSPORT_UDP };
 
+	sj__path_init(&path, &key, 1200);
+}
+
+static int
+set_up(void **state)
+{
 	(void)state;
 	sj__memory_init(&memory, 64 << 20);
-	sj__path_init(&path, &key, 1200);
+	set_up_path();
 	sj__recovery_init(&recovery, &memory);
 	memset(delivered_count, 0, sizeof delivered_count);
 	memset(lost_count, 0, sizeof lost_count);
@@ -484,6 +490,30 @@ ecn_bleached(void **state)
 	assert_int_equal(path.ecn, ECN_FAILED);
 }
 
+/* A path that loses the mark says nothing about the next one. */
+static void
+ecn_of_each_path(void **state)
+{
+	uint64_t number = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++)
+		number = send_at(1000);
+	assert_int_equal(ack(0, number, 1010), 0);
+	assert_int_equal(path.ecn, ECN_FAILED);
+	number = send_at(1011);
+	sj__recovery_leave_path(&recovery, &path);
+	set_up_path();
+	sj__recovery_enter_path(&recovery);
+	number = send_at(1020);
+	assert_int_equal(ack_ce(number, 1030, 1, 0), 0);
+	assert_int_equal(path.ecn, ECN_CAPABLE);
+	/* It is judged all the same. */
+	number = send_at(1040);
+	assert_int_equal(ack_ce(number, 1050, 1, 0), 0);
+	assert_int_equal(path.ecn, ECN_FAILED);
+}
+
 /* What does not count takes no window and costs none. */
 static void
 not_counted(void **state)
@@ -754,6 +784,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(ce_once_a_round, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(ecn_bleached, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(ecn_of_each_path, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(not_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(move_between_paths, set_up,
