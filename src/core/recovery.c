@@ -313,7 +313,8 @@ sj__recovery_ack_range(struct sj__recovery *recovery, struct sj__path *path,
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		recovery->newly_acked |= packet->is_eliciting;
-		recovery->newly_marked += packet->is_marked;
+		recovery->newly_marked += packet->is_marked &&
+		    packet->generation == recovery->generation;
 		if (packet->is_counted &&
 		    packet->generation == recovery->generation) {
 			recovery->acked.bytes += packet->bytes;
@@ -549,6 +550,8 @@ sj__recovery_leave_path(struct sj__recovery *recovery, struct sj__path *path)
 {
 	sj__path_on_gone(path, bytes_in_flight(recovery));
 	recovery->generation++;
+	/* What marks the old path lost is not held against the next. */
+	recovery->marked_acked = recovery->marked_reported;
 }
 
 void
