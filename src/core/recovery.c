@@ -344,7 +344,7 @@ detect_losses(struct sj__recovery *recovery, struct sj__path *path,
     uint64_t now_ns, sj__settled *settled, void *user)
 {
 	uint64_t delay_ns = loss_delay_ns(path), newest_ns = 0, gone = 0;
-	uint64_t oldest_ns = NEVER_NS;
+	uint64_t run_ns = NEVER_NS, longest_ns = 0;     /* of losses alone */
 	struct sj__sent_packet *packet;
 
 	recovery->loss_ns = 0;
@@ -353,6 +353,8 @@ detect_losses(struct sj__recovery *recovery, struct sj__path *path,
 	for (uint64_t i = recovery->base;
 	    i < recovery->next && i <= recovery->largest_acked; i++) {
 		packet = packet_at(recovery, i);
+		if (packet->state == SENT_SETTLED)
+			run_ns = NEVER_NS;
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		if (i + PACKET_THRESHOLD > recovery->largest_acked &&
@@ -368,16 +370,18 @@ detect_losses(struct sj__recovery *recovery, struct sj__path *path,
 		if (packet->is_eliciting) {
 			recovery->lost_count++;
 			newest_ns = max_u64(newest_ns, packet->sent_ns);
-			oldest_ns = min_u64(oldest_ns, packet->sent_ns);
+			run_ns = min_u64(run_ns, packet->sent_ns);
+			longest_ns = max_u64(longest_ns,
+			    packet->sent_ns - run_ns);
 		}
 		report(recovery, packet, false, settled, user);
 	}
 	if (gone > 0) {
 		sj__path_on_gone(path, gone);
 		sj__path_on_congestion(path, now_ns, newest_ns);
-		if (path->has_rtt && newest_ns - oldest_ns >
-		    PERSISTENT_TIMEOUTS * sj__recovery_probe_timeout_ns(
-		    recovery, path) && !recovery->newly_acked)
+		/* RFC 9002 section 7.6.2: nothing in between got through. */
+		if (path->has_rtt && longest_ns > PERSISTENT_TIMEOUTS *
+		    sj__recovery_probe_timeout_ns(recovery, path))
 			sj__path_on_persistent(path);
 	}
 }

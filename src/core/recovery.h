@@ -72,7 +72,7 @@ struct sj__recovery {
 	uint64_t last_eliciting_ns;
 	uint64_t eliciting_in_flight;
 	uint64_t peer_delay_ns;
-	uint64_t lost_count, spurious_count;
+	uint64_t lost_count;
 	uint64_t ce_seen;
 	uint64_t marked_acked, marked_reported; /* packets sent with ECT(0) */
 	unsigned probe_count;
@@ -82,7 +82,7 @@ struct sj__recovery {
 	struct sj__acked acked;
 	bool newly_acked, has_ecn;
 	uint64_t newly_marked;
-	uint64_t ack_delay_ns, in_flight_before;
+	uint64_t ack_delay_ns;
 	/* received */
 	struct sj__range_set received;
 	uint64_t floor;                 /* all below counts as received */

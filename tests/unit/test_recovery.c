@@ -756,6 +756,34 @@ against_model(void **state)
 	assert_true(recovery.packet_capacity <= 2048);
 }
 
+/* RFC 9002 section 7.6: losses over more than three probe timeouts with nothing
+ * in between that got through; one that did makes them two short ones. */
+static void
+persistent(void **state)
+{
+	uint64_t first, middle;
+
+	(void)state;
+	for (int heard = 0; heard < 2; heard++) {
+		tear_down(state);
+		set_up(state);
+		set_up_path();
+		first = send_at(0);
+		assert_int_equal(ack(first, first, 50), 0);
+		send_at(100);
+		send_at(300);
+		middle = send_at(500);
+		send_at(700);
+		send_at(900);
+		if (heard)
+			assert_int_equal(ack(middle, middle, 550), 0);
+		first = send_at(1000);
+		assert_int_equal(ack(first, first, 1050), 0);
+		assert_int_equal(path.window == WINDOW_MIN_PACKETS * 1200,
+		    !heard);
+	}
+}
+
 int
 main(void)
 {
@@ -793,6 +821,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(many_moves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(against_model, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(persistent, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
