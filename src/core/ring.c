@@ -23,7 +23,7 @@ sj__ring_at(const struct sj__ring *ring, uint64_t offset, size_t *length)
 		*length = 0;
 		return ring->bytes;
 	}
-	at = (size_t)(offset & (ring->capacity - 1));
+	at = (size_t)((offset - ring->origin) & (ring->capacity - 1));
 	*length = min_size(ring->capacity - at,
 	    (size_t)(ring->base + ring->capacity - offset));
 	return ring->bytes + at;
@@ -68,7 +68,7 @@ sj__ring_get(const struct sj__ring *ring, uint64_t offset, uint8_t *out,
 int
 sj__ring_ensure(struct sj__ring *ring, struct sj__memory *memory, uint64_t end)
 {
-	struct sj__ring larger = { NULL, RING_MIN, ring->base };
+	struct sj__ring larger = { NULL, RING_MIN, ring->base, ring->base };
 	uint64_t needed = end - ring->base;
 	uint64_t offset = ring->base;
 	size_t left = ring->capacity, run;
@@ -91,6 +91,12 @@ sj__ring_ensure(struct sj__ring *ring, struct sj__memory *memory, uint64_t end)
 	sj__ring_free(ring, memory);
 	*ring = larger;
 	return 0;
+}
+
+void
+sj__ring_rewind(struct sj__ring *ring)
+{
+	ring->origin = ring->base;
 }
 
 void

@@ -15,6 +15,7 @@ struct sj__ring {
 	uint8_t *bytes;
 	size_t capacity;                /* 0, or a power of two */
 	uint64_t base;
+	uint64_t origin;                /* the offset that lies at bytes[0] */
 };
 
 /* Makes room for all offsets below end; SJ_ERR_MEMORY leaves it as it was. */
@@ -23,6 +24,9 @@ int sj__ring_ensure(struct sj__ring *ring, struct sj__memory *memory,
 void sj__ring_free(struct sj__ring *ring, struct sj__memory *memory);
 /* Drops everything below base. */
 void sj__ring_advance(struct sj__ring *ring, uint64_t base);
+/* Nothing is stored: the next byte goes to the beginning of the memory, so that a
+ * reader that keeps up uses the same, still cached part of it again. */
+void sj__ring_rewind(struct sj__ring *ring);
 /* The longest run of memory at an offset, up to the wrap or the end of room. */
 uint8_t *sj__ring_at(const struct sj__ring *ring, uint64_t offset,
     size_t *length);

@@ -335,6 +335,8 @@ sj__receive_consume(struct sj__receive *receive, size_t length)
 {
 	assert(length <= receive->in_order - receive->ring.base);
 	sj__ring_advance(&receive->ring, receive->ring.base + length);
+	if (receive->ring.base == receive->highest)
+		sj__ring_rewind(&receive->ring);
 }
 
 bool

@@ -224,6 +224,8 @@ udp_close(struct udp *udp)
 /* --- Receive ----------------------------------------------------------- */
 
 #define CONTROL_SIZE 256
+#define LONG_TRAIN 16384                /* bytes */
+#define LONG_TRAINS 2
 
 static void
 read_control(const struct udp *udp, struct msghdr *message,
@@ -267,6 +269,7 @@ udp_receive(struct udp *udp, struct udp_received *received)
 	struct iovec vectors[UDP_MESSAGES];
 	struct sockaddr_storage names[UDP_MESSAGES];
 	_Alignas(struct cmsghdr) uint8_t controls[UDP_MESSAGES][CONTROL_SIZE];
+	size_t bytes = 0;
 	int count;
 
 	memset(messages, 0, sizeof messages);
@@ -280,7 +283,10 @@ udp_receive(struct udp *udp, struct udp_received *received)
 		messages[i].msg_hdr.msg_control = controls[i];
 		messages[i].msg_hdr.msg_controllen = CONTROL_SIZE;
 	}
-	count = recvmmsg(udp->fd, messages, UDP_MESSAGES, MSG_DONTWAIT, NULL);
+	if (udp->messages == 0)
+		udp->messages = UDP_MESSAGES;
+	count = recvmmsg(udp->fd, messages, (unsigned)udp->messages,
+	    MSG_DONTWAIT, NULL);
 	if (count < 0)
 		/* Errors of earlier sends (ICMP) come up here: not ours. */
 		return errno == EAGAIN || errno == EINTR ||
@@ -296,7 +302,13 @@ udp_receive(struct udp *udp, struct udp_received *received)
 		one->path.transport = SJ_TRANSPORT_UDP;
 		address_from_sockaddr(&names[i], &one->path.remote);
 		read_control(udp, &messages[i].msg_hdr, one);
+		bytes += one->length;
 	}
+	/* Of long trains no more than stays in the cache until they are used;
+	 * of single datagrams as many as there are. */
+	if (count > 0)
+		udp->messages = bytes / (size_t)count > LONG_TRAIN ?
+		    LONG_TRAINS : UDP_MESSAGES;
 	return count;
 }
 

@@ -23,6 +23,7 @@ struct udp {
 	bool has_segment, has_gro, has_local;
 	uint16_t port;
 	uint8_t *buffer;                /* UDP_MESSAGES * UDP_MESSAGE_SIZE */
+	int messages;                   /* to ask for next */
 };
 
 /* What recvmmsg brought. */

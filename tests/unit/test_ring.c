@@ -11,7 +11,7 @@ against_array(void **state)
 {
 	static uint8_t all[TOTAL], out[20000];
 	struct sj__memory memory;
-	struct sj__ring ring = { NULL, 0, 0 };
+	struct sj__ring ring = { NULL, 0, 0, 0 };
 	uint64_t end = 0;
 
 	(void)state;
