@@ -68,7 +68,7 @@ no_memory(void **state)
 {
 	static uint8_t bytes[2048], out[2048];
 	struct sj__memory memory;
-	struct sj__ring ring = { NULL, 0, 1000 };
+	struct sj__ring ring = { NULL, 0, 1000, 1000 };
 
 	(void)state;
 	sj__memory_init(&memory, 2048);
