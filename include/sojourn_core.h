@@ -219,6 +219,12 @@ SJ_API int sj_host_key_dh(const uint8_t private_key[32],
 SJ_API int sj_authorized_keys_check(const char *path, const void *key_blob,
     size_t length, char *why, size_t capacity);
 
+/* The ssh public key blob of a key file as publickey can use it, private or
+ * public; its length. SJ_ERR_NO_CREDENTIAL: there is none, or it takes the
+ * passphrase to know; error says why, naming the file. */
+SJ_API ptrdiff_t sj_key_file_blob(const char *path, void *blob,
+    size_t capacity, char *error, size_t error_capacity);
+
 /* --- Store ------------------------------------------------------------- */
 
 /*

@@ -97,6 +97,23 @@ show_server_key(const struct common *common, const char *path)
 	return 0;
 }
 
+/* Formats that are not ssh's own the library reads. */
+static int
+show_other_key(const struct common *common, const char *path)
+{
+	char fingerprint[KEY_FINGERPRINT_MAX], type[64], error[PATH_ROOM];
+	uint8_t blob[4096];
+	ptrdiff_t length = sj_key_file_blob(path, blob, sizeof(blob), error,
+	    sizeof(error));
+
+	if (length < 0 || key_blob_text(blob, (size_t)length, type,
+	    sizeof(type), fingerprint) != 0)
+		return complain("local", sj_error_next(SJ_ERR_FILE), "%s",
+		    error);
+	print_key(common, path, type, fingerprint);
+	return 0;
+}
+
 static int
 show(const struct common *common, const char *path)
 {
@@ -121,6 +138,8 @@ show(const struct common *common, const char *path)
 	    fingerprint) == 0) {
 		print_key(common, path, type, fingerprint);
 		result = 0;
+	} else if (strstr(text, "PRIVATE KEY-----") != NULL) {
+		result = show_other_key(common, path);
 	} else {
 		result = complain("local", sj_error_next(SJ_ERR_FILE),
 		    "%s holds no key that is known here", path);

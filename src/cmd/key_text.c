@@ -87,8 +87,8 @@ take_string(const uint8_t *bytes, size_t length, size_t *at, size_t *size)
 	return here + 4;
 }
 
-static int
-of_blob(const uint8_t *blob, size_t length, char *type, size_t capacity,
+int
+key_blob_text(const uint8_t *blob, size_t length, char *type, size_t capacity,
     char fingerprint[KEY_FINGERPRINT_MAX])
 {
 	size_t at = 0, size, i;
@@ -123,7 +123,7 @@ of_private(const uint8_t *bytes, size_t length, char *type, size_t capacity,
 	at += 4;
 	blob = take_string(bytes, length, &at, &size);
 	return blob == NULL ? SJ_ERR_ARGUMENT :
-	    of_blob(blob, size, type, capacity, fingerprint);
+	    key_blob_text(blob, size, type, capacity, fingerprint);
 }
 
 int
@@ -145,7 +145,7 @@ key_text_public(const char *text, char *type, size_t capacity,
 	} else if ((space = strchr(text, ' ')) != NULL) {
 		length = decode(space + 1, bytes, BLOB_MAX);
 		if (length > 0)
-			result = of_blob(bytes, (size_t)length, type,
+			result = key_blob_text(bytes, (size_t)length, type,
 			    capacity, fingerprint);
 		if (result == 0 && (strlen(type) != (size_t)(space - text) ||
 		    strncmp(type, text, strlen(type)) != 0))

@@ -18,6 +18,9 @@ void key_fingerprint(const void *bytes, size_t length,
  * private key, also one with a passphrase. 0, or negative: it is none. */
 int key_text_public(const char *text, char *type, size_t capacity,
     char fingerprint[KEY_FINGERPRINT_MAX]);
+/* Likewise of an ssh key blob. */
+int key_blob_text(const uint8_t *blob, size_t length, char *type,
+    size_t capacity, char fingerprint[KEY_FINGERPRINT_MAX]);
 /* A line of the client's known_hosts. 0, or negative: it holds no key. */
 int key_text_known_host(const char *line, char *host, size_t capacity,
     char fingerprint[KEY_FINGERPRINT_MAX]);

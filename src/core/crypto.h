@@ -107,6 +107,21 @@ int sj__ed25519_sign(struct sj__crypto *crypto, const uint8_t seed[32],
 int sj__ed25519_verify(struct sj__crypto *crypto, const uint8_t public_key[32],
     struct span message, const uint8_t signature[64]);
 
+/* --- Keys and signatures of ssh (RFC 4253 section 6.6) ------------------ */
+
+#define SSH_KEY_BLOB_MAX 2304           /* RSA of 16384 bits: 2075 */
+#define SSH_SIGNATURE_MAX 2304
+
+/* The key type's name, if the blob is a key of a type that is taken, in its
+ * only form; else NULL. Whether its point is on the curve is seen when it is
+ * used. */
+const char *sj__ssh_key_type(struct span blob);
+/* Bytes of the modulus of an RSA key; 0: it is not one. */
+size_t sj__ssh_rsa_size(struct span blob);
+/* 0: a valid signature blob, by the one algorithm that goes with the key. */
+int sj__ssh_verify(struct sj__crypto *crypto, struct span key_blob,
+    struct span message, struct span signature);
+
 /* --- ML-KEM-768, where libcrypto has it -------------------------------- */
 
 bool sj__kem_is_there(const struct sj__crypto *crypto);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* crypto_internal.h - what the three files behind crypto.h share */
+/* crypto_internal.h - what the four files behind crypto.h share */
 #ifndef SJ_CORE_CRYPTO_INTERNAL_H
 #define SJ_CORE_CRYPTO_INTERNAL_H
 

@@ -37,11 +37,22 @@ end_streams(struct sj_session *session)
 		}
 }
 
+static void
+forget_question(struct sj_session *session)
+{
+	struct sj__question *question = session->question;
+
+	session->question = NULL;
+	if (question != NULL)
+		question->forgotten(question);
+}
+
 void
 sj__session_end(struct sj_session *session, int error, const char *text)
 {
 	if (session->state == SESSION_OVER)
 		return;
+	forget_question(session);
 	sj__endpoint_unproven_gone(session);
 	session->state = SESSION_OVER;
 	session->error = error;
@@ -280,6 +291,7 @@ sj__session_free(struct sj_session *session)
 {
 	struct sj__memory *memory = session->memory;
 
+	forget_question(session);
 	sj__endpoint_forget_requests(session->endpoint, session, NULL);
 	if (session->channel != NULL)
 		sj__channel_free(session->channel);
@@ -406,12 +418,54 @@ sj__session_on_deadline(struct sj_session *session, struct sj_time now)
 	sj__session_end(session, SJ_ERR_UNREACHABLE, NULL);
 }
 
+/* --- Questions --------------------------------------------------------- */
+
+void
+sj__session_attach(struct sj_session *session, struct sj_time now,
+    struct sj__question *question)
+{
+	session->question = question;
+	if (question == NULL && session->patience_ns != 0) {
+		session->deadline_ns = now.boot_ns + session->patience_ns;
+		session->patience_ns = 0;
+		sj__endpoint_update_session(session);
+	}
+}
+
+void
+sj__session_wait(struct sj_session *session, struct sj_time now)
+{
+	if (session->deadline_ns == NEVER_NS)
+		return;
+	session->patience_ns = session->deadline_ns > now.boot_ns ?
+	    session->deadline_ns - now.boot_ns : 1;
+	session->deadline_ns = NEVER_NS;
+	sj__endpoint_update_session(session);
+}
+
+void
+sj__session_ask(struct sj_session *session, struct sj_time now)
+{
+	sj__session_wait(session, now);
+	sj__session_event(session, SESSION_EV_PROMPT);
+}
+
 /* --- The calls of sojourn.h -------------------------------------------- */
 
 int
 sj_login_answer(struct sj_session *session, const char *answer)
 {
-	if (session == NULL || !session->awaiting_trust)
+	struct sj__question *question;
+
+	if (session == NULL)
+		return SJ_ERR_STATE;
+	question = session->question;
+	if (question != NULL && question->text != NULL) {
+		question->text = NULL;
+		question->answered(question, answer);
+		return 0;
+	}
+	if (!session->awaiting_trust)
 		return SJ_ERR_STATE;
 	session->awaiting_trust = false;
 	if (answer != NULL && (strncmp(answer, "yes", 3) == 0 ||

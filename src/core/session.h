@@ -75,6 +75,15 @@ enum control_field {
 	FIELD_CREDENTIAL = 13
 };
 
+/* What whoever makes a client's proof asks of the person there. It belongs to
+ * the asker, who attaches it for as long as the proof is being made. */
+struct sj__question {
+	const char *text;               /* while it is asked; else NULL */
+	void (*answered)(struct sj__question *question, const char *answer);
+	/* the session is over: there will be no answer, and no call of it */
+	void (*forgotten)(struct sj__question *question);
+};
+
 struct sj_session {
 	struct sj_endpoint *endpoint;
 	struct sj__memory *memory;
@@ -108,6 +117,8 @@ struct sj_session {
 	size_t control_length;
 	/* client: how to log in */
 	struct sj_login_options options;
+	struct sj__question *question;          /* attached; or NULL */
+	uint64_t patience_ns;                   /* left of the time limit; 0: it runs */
 	uint8_t pinned_key[32];
 	bool has_pinned_key, has_pin_fingerprint;
 	char pin_fingerprint[64];
@@ -143,6 +154,14 @@ void sj__session_end(struct sj_session *session, int error, const char *text);
 /* Over: closes the channel as soon as the last words were heard. */
 void sj__session_let_channel_go(struct sj_session *session);
 extern const struct sj__channel_user sj__session_channel_user;
+
+/* NULL detaches; the time limit of the login runs on. */
+void sj__session_attach(struct sj_session *session, struct sj_time now,
+    struct sj__question *question);
+/* A person is asked, here or by somebody else: they may take their time. */
+void sj__session_wait(struct sj_session *session, struct sj_time now);
+/* Asks the attached question, whose text is set: SJ_EV_PROMPT. */
+void sj__session_ask(struct sj_session *session, struct sj_time now);
 
 /* The answer to this session's open request. */
 void sj__session_on_answer(struct sj_session *session, struct sj_time now,

@@ -14,7 +14,11 @@
 #include "io/file.h"
 
 #define FILE_MAX ((size_t)4 << 20)
-#define TYPE "ssh-ed25519"
+#define BLOB_MAX 2304               /* an RSA key of 16384 bits */
+
+static const char *const types[] = { "ssh-ed25519", "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com" };
 
 /* The end of a word; quotes may hold blanks, a backslash a quote. */
 static char *
@@ -37,7 +41,11 @@ word_end(char *at)
 static int
 is_type(const char *word, size_t length)
 {
-	return length == strlen(TYPE) && memcmp(word, TYPE, length) == 0;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (length == strlen(types[i]) &&
+		    memcmp(word, types[i], length) == 0)
+			return 1;
+	return 0;
 }
 
 /* The key of a line, where there is one: its blob, and if options stand
@@ -45,7 +53,9 @@ is_type(const char *word, size_t length)
 static ssize_t
 line_key(char *line, uint8_t *blob, size_t capacity, int *has_options)
 {
-	char *at = line + strspn(line, " \t"), *end;
+	char *at = line + strspn(line, " \t"), *end, *type;
+	size_t type_length;
+	ssize_t length;
 
 	*has_options = 0;
 	if (*at == '\0' || *at == '#')
@@ -58,9 +68,16 @@ line_key(char *line, uint8_t *blob, size_t capacity, int *has_options)
 		if (!is_type(at, (size_t)(end - at)))
 			return -1;
 	}
+	type = at;
+	type_length = (size_t)(end - at);
 	at = end + strspn(end, " \t");
 	end = at + strcspn(at, " \t");
-	return base64_decode(at, (size_t)(end - at), blob, capacity);
+	length = base64_decode(at, (size_t)(end - at), blob, capacity);
+	/* What the line says it is, is what it is. */
+	if (length < 4 + (ssize_t)type_length ||
+	    memcmp(blob + 4, type, type_length) != 0)
+		return -1;
+	return length;
 }
 
 static int
@@ -92,7 +109,7 @@ static int
 search(const char *path, char *text, size_t length, const void *key_blob,
     size_t key_length, char *why, size_t capacity)
 {
-	uint8_t blob[1024];
+	uint8_t blob[BLOB_MAX];
 	size_t number = 0;
 	char *line, *next;
 	int has_options;

@@ -53,8 +53,9 @@ struct driver {
 	struct lookup lookups[LOOKUPS_MAX];
 };
 
-/* An event on its way to the application; true: it is not to be shown. */
-bool login_event(struct driver *driver, const struct sj_event *event);
+/* An event on its way to the application, maybe with more said; true: it is not
+ * to be shown. */
+bool login_event(struct driver *driver, struct sj_event *event);
 void logins_forget(struct driver *driver);
 void flush(struct driver *driver);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * key_file.c - Ed25519 keys as ssh keeps them (PROTOCOL.key of OpenSSH)
+ * key_file.c - keys in files, as ssh keeps them (PROTOCOL.key of OpenSSH)
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +12,11 @@
 #include "io/base64.h"
 #include "io/file.h"
 #include "io/key_file.h"
+#include "io/private_key.h"
 
 #define BEGIN "-----BEGIN OPENSSH PRIVATE KEY-----"
 #define END "-----END OPENSSH PRIVATE KEY-----"
+#define PRIVATE "PRIVATE KEY-----"
 #define MAGIC "openssh-key-v1"
 #define TYPE "ssh-ed25519"
 #define FILE_MAX 65536
@@ -40,9 +42,9 @@ is_text(struct span span, const char *text)
 }
 
 void
-key_blob_of(const uint8_t public_key[32], uint8_t blob[KEY_BLOB_SIZE])
+key_blob_of(const uint8_t public_key[32], uint8_t blob[ED25519_BLOB_SIZE])
 {
-	struct writer writer = writer_of(blob, KEY_BLOB_SIZE);
+	struct writer writer = writer_of(blob, ED25519_BLOB_SIZE);
 
 	put_string(&writer, TYPE, strlen(TYPE));
 	put_string(&writer, public_key, 32);
@@ -51,25 +53,53 @@ key_blob_of(const uint8_t public_key[32], uint8_t blob[KEY_BLOB_SIZE])
 
 /* The section that may be encrypted: two equal check words, then the key. */
 static bool
-read_private(struct span section, struct key_file *key)
+read_section(struct span section, struct key_file *key)
 {
 	struct reader reader = reader_of(section.data, section.length);
 	uint64_t first = read_uint(&reader, 4), second = read_uint(&reader, 4);
-	struct span type = get_string(&reader), public_key = get_string(&reader);
-	struct span both = get_string(&reader);
 
-	if (reader.failed || first != second || !is_text(type, TYPE) ||
-	    public_key.length != 32 || both.length != 64 ||
-	    memcmp(both.data + 32, public_key.data, 32) != 0)
+	if (reader.failed || first != second)
 		return false;
-	key_blob_of(public_key.data, key->blob);
-	memcpy(key->seed, both.data, 32);
-	key->has_seed = 1;
-	return true;
+	key->private_key = private_key_read((struct span){ reader.at,
+	    reader_left(&reader) });
+	return key->private_key != NULL;
 }
 
 static bool
-read_container(struct span bytes, struct key_file *key)
+is_type(struct span blob, const char *prefix)
+{
+	return blob.length > 4 + strlen(prefix) &&
+	    memcmp(blob.data + 4, prefix, strlen(prefix)) == 0;
+}
+
+static bool
+take_blob(struct key_file *key, struct span blob)
+{
+	if (sj__ssh_key_type(blob) == NULL)
+		return false;
+	memcpy(key->blob, blob.data, blob.length);
+	key->blob_length = blob.length;
+	return true;
+}
+
+/* The blob that the private key makes; where one is there it must be that. */
+static bool
+match_blob(struct key_file *key)
+{
+	uint8_t blob[SSH_KEY_BLOB_MAX];
+	ptrdiff_t length = private_key_blob(key->private_key, blob,
+	    sizeof blob);
+
+	if (length < 0)
+		return false;
+	if (key->blob_length != 0)
+		return key->blob_length == (size_t)length &&
+		    memcmp(key->blob, blob, (size_t)length) == 0;
+	return take_blob(key, (struct span){ blob, (size_t)length });
+}
+
+static bool
+read_container(struct span bytes, const char *passphrase, struct key_file *key)
 {
 	struct reader reader = reader_of(bytes.data, bytes.length);
 	const uint8_t *magic = read_bytes(&reader, sizeof MAGIC);
@@ -79,23 +109,24 @@ read_container(struct span bytes, struct key_file *key)
 
 	(void)kdf;
 	(void)options;
+	(void)passphrase;
 	blob = get_string(&reader);
 	section = get_string(&reader);
 	if (reader.failed || memcmp(magic, MAGIC, sizeof MAGIC) != 0 ||
-	    count != 1 || blob.length != KEY_BLOB_SIZE ||
-	    memcmp(blob.data + 4, TYPE, strlen(TYPE)) != 0)
+	    count != 1 || !take_blob(key, blob))
 		return false;
-	memcpy(key->blob, blob.data, KEY_BLOB_SIZE);
+	if (is_type(blob, "sk-"))
+		return true;            /* the device has the rest */
 	if (!is_text(cipher, "none")) {
-		key->is_encrypted = 1;
+		key->is_encrypted = true;
 		return true;
 	}
-	return read_private(section, key);
+	return read_section(section, key) && match_blob(key);
 }
 
 /* Takes the line breaks out of the armour and decodes it. */
 static bool
-read_armour(char *text, struct key_file *key)
+read_armour(char *text, const char *passphrase, struct key_file *key)
 {
 	char *from = strstr(text, BEGIN), *to, *out;
 	uint8_t *bytes;
@@ -115,28 +146,71 @@ read_armour(char *text, struct key_file *key)
 	length = base64_decode(from, (size_t)(out - from), bytes, FILE_MAX);
 	if (length > 0)
 		good = read_container((struct span){ bytes, (size_t)length },
-		    key);
+		    passphrase, key);
 	sj__wipe(bytes, FILE_MAX);
 	free(bytes);
 	return good;
 }
 
 static bool
+read_pem(const char *text, size_t length, const char *passphrase,
+    struct key_file *key)
+{
+	if (strstr(text, PRIVATE) == NULL || strstr(text, BEGIN) != NULL)
+		return false;
+	key->private_key = private_key_from_pem(text, length, passphrase,
+	    &key->is_encrypted);
+	if (key->private_key == NULL)
+		return key->is_encrypted;
+	key->is_encrypted = false;
+	return match_blob(key);
+}
+
+static bool
 read_public_line(const char *text, struct key_file *key)
 {
-	size_t type = strlen(TYPE), length;
+	uint8_t blob[SSH_KEY_BLOB_MAX];
+	size_t type = strcspn(text, " \t\r\n");
+	const char *base64 = text + type + strspn(text + type, " \t"), *name;
+	ssize_t length = base64_decode(base64, strcspn(base64, " \t\r\n"),
+	    blob, sizeof blob);
+	struct span span = { blob, length > 0 ? (size_t)length : 0 };
 
-	if (strncmp(text, TYPE " ", type + 1) != 0)
+	if (!take_blob(key, span))
 		return false;
-	text += type + 1;
-	length = strcspn(text, " \t\r\n");
-	return base64_decode(text, length, key->blob, KEY_BLOB_SIZE) ==
-	    KEY_BLOB_SIZE;
+	name = sj__ssh_key_type(span);
+	return strlen(name) == type && memcmp(name, text, type) == 0;
+}
+
+/* A private key in PEM does not show its public half; the file beside it may. */
+static void
+look_beside(const char *path, struct key_file *key)
+{
+	struct key_file beside = { .blob_length = 0 };
+	char name[4096];
+	size_t length;
+	char *text;
+
+	if (snprintf(name, sizeof name, "%s.pub", path) >= (int)sizeof name ||
+	    (text = file_read(name, FILE_MAX, &length, NULL)) == NULL)
+		return;
+	if (read_public_line(text, &beside)) {
+		memcpy(key->blob, beside.blob, beside.blob_length);
+		key->blob_length = beside.blob_length;
+	}
+	free(text);
+}
+
+void
+key_file_clear(struct key_file *key)
+{
+	private_key_free(key->private_key);
+	sj__wipe(key, sizeof *key);
 }
 
 int
-key_file_read(const char *path, struct key_file *key, char *error,
-    size_t capacity)
+key_file_read(const char *path, const char *passphrase, struct key_file *key,
+    char *error, size_t capacity)
 {
 	struct stat info;
 	size_t length;
@@ -148,14 +222,20 @@ key_file_read(const char *path, struct key_file *key, char *error,
 		snprintf(error, capacity, "%s: %s", path, strerror(errno));
 		return SJ_ERR_FILE;
 	}
-	if (strstr(text, BEGIN) != NULL && (info.st_mode & 077) != 0) {
+	if (strstr(text, PRIVATE) != NULL && (info.st_mode & 077) != 0) {
 		snprintf(error, capacity, "%s: others may read it (mode %03o); "
 		    "chmod 600 it", path, info.st_mode & 0777);
 		result = SJ_ERR_FILE;
-	} else if (!read_armour(text, key) && !read_public_line(text, key)) {
-		snprintf(error, capacity, "%s: not an Ed25519 key in OpenSSH's "
-		    "format; make one with `ssh-keygen -t ed25519`", path);
+	} else if (!read_pem(text, length, passphrase, key) &&
+	    !read_armour(text, passphrase, key) &&
+	    !read_public_line(text, key)) {
+		key_file_clear(key);
+		snprintf(error, capacity, "%s: no key that can be used: it has "
+		    "to be Ed25519, ECDSA, or RSA of 2048 bits or more, in "
+		    "OpenSSH's format or PEM", path);
 		result = SJ_ERR_NO_CREDENTIAL;
+	} else if (key->is_encrypted && key->blob_length == 0) {
+		look_beside(path, key);
 	}
 	sj__wipe(text, length);
 	free(text);
@@ -166,7 +246,7 @@ ptrdiff_t
 key_file_format(const uint8_t seed[32], const uint8_t public_key[32],
     const char *comment, char *out, size_t capacity)
 {
-	uint8_t bytes[1024], section[512], blob[KEY_BLOB_SIZE], both[64];
+	uint8_t bytes[1024], section[512], blob[ED25519_BLOB_SIZE], both[64];
 	struct writer inner = writer_of(section, sizeof section);
 	struct writer writer = writer_of(bytes, sizeof bytes);
 	char text[1600];

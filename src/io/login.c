@@ -310,11 +310,18 @@ remember_key(struct driver *driver, struct sj_session *session,
 }
 
 bool
-login_event(struct driver *driver, const struct sj_event *event)
+login_event(struct driver *driver, struct sj_event *event)
 {
 	const struct sj_endpoint_options *options =
 	    sj__endpoint_options(driver->endpoint);
 
+	if (event->type == SJ_EV_PROMPT && !event->session->awaiting_trust) {
+		if (event->session->question == NULL ||
+		    event->session->question->text == NULL)
+			return true;    /* nobody wants to know any more */
+		event->code = SJ_PROMPT_PASSPHRASE;
+		event->text = event->session->question->text;
+	}
 	if (event->type == SJ_EV_LOGIN && options->authorized_keys != NULL) {
 		decide(driver, event->session, options->authorized_keys);
 		return true;

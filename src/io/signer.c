@@ -10,27 +10,35 @@
 #include "core/crypto.h"
 #include "core/cursor.h"
 #include "core/services.h"
+#include "core/session.h"
+#include "io/clock.h"
 #include "io/driver.h"
 #include "io/key_file.h"
+#include "io/private_key.h"
 #include "io/signer.h"
 #include "io/ssh_agent.h"
 
 #define NAMESPACE "sojourn-login-v1"
 #define SIGNED_MAX 4096
+#define PROOF_MAX (3 * SSH_KEY_BLOB_MAX + 512)
 #define JOBS_MAX 32
 #define PATH_SIZE 512
 
-/* A signature under way with the agent. */
+/* A proof that is being made. */
 struct job {
 	struct signer *signer;
-	struct ssh_agent *agent;        /* NULL: free */
+	bool is_open;
+	struct ssh_agent *agent;        /* asked; or NULL */
 	struct sj_endpoint *endpoint;
+	struct sj_session *session;     /* NULL: over, nobody wants the proof */
+	struct sj__question question;
 	uint64_t request;
 	uint32_t number;                /* of the try, from 1 */
 	char socket[PATH_SIZE];
 	char file[PATH_SIZE];           /* tried after the agent's keys; or "" */
 	bool wants_one;                 /* only the key in blob */
-	uint8_t blob[KEY_BLOB_SIZE];
+	uint8_t blob[SSH_KEY_BLOB_MAX];
+	size_t blob_length;
 	/* copies of the facts */
 	char server_name[256], application[256], user[256];
 	uint8_t hash[32], server_key[32];
@@ -43,13 +51,26 @@ struct signer {
 	struct job jobs[JOBS_MAX];
 };
 
+/* The job is done: the answer goes to the session, if it is still there. */
 static void
-fail(struct sj_endpoint *endpoint, uint64_t request, int error,
-    const char *text)
+finish(struct job *job, const struct sj_answer *answer)
+{
+	struct sj_endpoint *endpoint = job->endpoint;
+	uint64_t request = job->request;
+
+	if (job->session != NULL)
+		sj__session_attach(job->session, clock_now(), NULL);
+	job->is_open = false;
+	/* This may start the next try, in this very slot. */
+	sj_core_answer(endpoint, request, answer);
+}
+
+static void
+fail(struct job *job, int error, const char *text)
 {
 	struct sj_answer answer = { .error = error, .text = text };
 
-	sj_core_answer(endpoint, request, &answer);
+	finish(job, &answer);
 }
 
 static void
@@ -82,7 +103,7 @@ facts_of(const struct job *job, struct sj_login_facts *facts)
 
 /* What the key itself signs; its length. */
 static size_t
-signed_bytes(const struct job *job, const uint8_t *blob, uint8_t *out,
+signed_bytes(const struct job *job, struct span blob, uint8_t *out,
     size_t capacity)
 {
 	struct sj__crypto *crypto = sj__endpoint_crypto(job->endpoint);
@@ -92,8 +113,8 @@ signed_bytes(const struct job *job, const uint8_t *blob, uint8_t *out,
 	ptrdiff_t length;
 
 	facts_of(job, &facts);
-	length = sj_mech_publickey_message(&facts, blob, KEY_BLOB_SIZE, message,
-	    sizeof message);
+	length = sj_mech_publickey_message(&facts, blob.data, blob.length,
+	    message, sizeof message);
 	if (length < 0)
 		return 0;
 	sj__sha512(crypto, message, (size_t)length, hash);
@@ -108,55 +129,58 @@ signed_bytes(const struct job *job, const uint8_t *blob, uint8_t *out,
 /* The mechanism's message from a signature in ssh's form; origin is where the
  * key is, for whoever is told that it was refused. */
 static void
-answer_with(const struct job *job, const uint8_t *blob, struct span signature,
+answer_with(struct job *job, struct span blob, struct span signature,
     const char *origin)
 {
 	char fingerprint[SJ__FINGERPRINT_SIZE];
 	char text[SJ__FINGERPRINT_SIZE + PATH_SIZE + 16];
-	uint8_t sshsig[1024], message[2048];
+	uint8_t sshsig[2 * SSH_KEY_BLOB_MAX + 256], message[PROOF_MAX];
 	struct writer inner = writer_of(sshsig, sizeof sshsig);
 	struct writer outer = writer_of(message, sizeof message);
 	struct sj_answer answer = { .bytes = message };
 
 	write_bytes(&inner, "SSHSIG", 6);
 	write_uint(&inner, 1, 4);
-	put_string(&inner, blob, KEY_BLOB_SIZE);
+	put_string(&inner, blob.data, blob.length);
 	put_string(&inner, NAMESPACE, strlen(NAMESPACE));
 	put_string(&inner, "", 0);
 	put_string(&inner, "sha512", 6);
 	put_string(&inner, signature.data, signature.length);
-	put_string(&outer, blob, KEY_BLOB_SIZE);
+	put_string(&outer, blob.data, blob.length);
 	put_string(&outer, sshsig, (size_t)(inner.at - sshsig));
 	answer.length = (size_t)(outer.at - message);
 	if (inner.failed || outer.failed)
 		answer.error = SJ_ERR_NO_CREDENTIAL;
-	sj__fingerprint_of(sj__endpoint_crypto(job->endpoint),
-	    (struct span){ blob, KEY_BLOB_SIZE }, fingerprint);
+	sj__fingerprint_of(sj__endpoint_crypto(job->endpoint), blob,
+	    fingerprint);
 	snprintf(text, sizeof text, "key %s (%s)", fingerprint, origin);
 	answer.text = text;
-	sj_core_answer(job->endpoint, job->request, &answer);
+	finish(job, &answer);
 }
 
 /* --- A key in a file --------------------------------------------------- */
 
 static void
-sign_with_seed(const struct job *job, const struct key_file *key)
+sign_with(struct job *job, const struct key_file *key)
 {
 	struct sj__crypto *crypto = sj__endpoint_crypto(job->endpoint);
-	uint8_t bytes[256], raw[64], formatted[128];
-	struct writer writer = writer_of(formatted, sizeof formatted);
-	struct span span = { bytes, 0 };
+	uint8_t bytes[256], formatted[SSH_SIGNATURE_MAX];
+	struct span blob = { key->blob, key->blob_length };
+	struct span message = { bytes, 0 }, signature = { formatted, 0 };
+	ptrdiff_t length;
 
-	span.length = signed_bytes(job, key->blob, bytes, sizeof bytes);
-	if (span.length == 0 ||
-	    sj__ed25519_sign(crypto, key->seed, span, raw) < 0) {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, NULL);
-		return;
-	}
-	put_string(&writer, "ssh-ed25519", 11);
-	put_string(&writer, raw, sizeof raw);
-	answer_with(job, key->blob, (struct span){ formatted,
-	    (size_t)(writer.at - formatted) }, job->file);
+	message.length = signed_bytes(job, blob, bytes, sizeof bytes);
+	length = private_key_sign(key->private_key, message, formatted,
+	    sizeof formatted);
+	signature.length = length > 0 ? (size_t)length : 0;
+	/* A wrong one, by a damaged file or a fault while it was computed, could
+	 * give the key away. */
+	if (message.length == 0 || length < 0 ||
+	    sj__ssh_verify(crypto, blob, message, signature) < 0)
+		fail(job, SJ_ERR_NO_CREDENTIAL,
+		    "the key in the file does not sign as it should");
+	else
+		answer_with(job, blob, signature, job->file);
 }
 
 /* The job's file, when the agent has nothing (more) to offer. */
@@ -168,63 +192,89 @@ try_file(struct job *job)
 	int result;
 
 	if (job->file[0] == '\0') {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, NULL);
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
 		return;
 	}
-	result = key_file_read(job->file, &key, error, sizeof error);
+	result = key_file_read(job->file, NULL, &key, error, sizeof error);
 	if (result < 0) {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, error);
-	} else if (!key.has_seed) {
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	} else if (key.private_key == NULL) {
 		snprintf(error, sizeof error, "%s: %s; add it to ssh-agent with "
 		    "`ssh-add`", job->file, key.is_encrypted ?
-		    "it has a passphrase" : "it is a public key");
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, error);
+		    "it has a passphrase" : "it holds no private key");
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
 	} else {
-		sign_with_seed(job, &key);
+		sign_with(job, &key);
 	}
-	sj__wipe(&key, sizeof key);
+	key_file_clear(&key);
 }
 
 /* --- A key in the agent ------------------------------------------------ */
+
+/* gpg-agent leaves zeros out that RFC 8332 does not count among the number:
+ * the length is that of the modulus. Others come as they are. */
+static struct span
+pad_rsa(struct span blob, struct span signature, uint8_t *out, size_t capacity)
+{
+	struct reader reader = reader_of(signature.data, signature.length);
+	struct writer writer = writer_of(out, capacity);
+	struct span name = get_string(&reader), raw = get_string(&reader);
+	size_t size = sj__ssh_rsa_size(blob);
+
+	if (reader.failed || reader.at != reader.end || raw.length >= size)
+		return signature;
+	put_string(&writer, name.data, name.length);
+	write_uint(&writer, size, 4);
+	for (size_t i = raw.length; i < size; i++)
+		write_uint(&writer, 0, 1);
+	write_bytes(&writer, raw.data, raw.length);
+	return writer.failed ? signature :
+	    (struct span){ out, (size_t)(writer.at - out) };
+}
 
 static void
 on_signed(void *data, unsigned type, const uint8_t *body, size_t length)
 {
 	struct job *job = data;
 	struct reader reader = reader_of(body, body != NULL ? length : 0);
-	struct span signature;
+	struct span blob = { job->blob, job->blob_length }, signature;
+	uint8_t padded[SSH_SIGNATURE_MAX];
 
 	job->agent = NULL;
 	signature = get_string(&reader);
-	if (body == NULL || type != SSH_AGENT_SIGN + 1 || reader.failed) {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL,
+	if (body == NULL || type != SSH_AGENT_SIGN + 1 || reader.failed)
+		fail(job, SJ_ERR_NO_CREDENTIAL,
 		    body == NULL && type == ETIMEDOUT ?
 		    "ssh-agent did not answer in time" :
 		    "ssh-agent refused to sign");
-		return;
-	}
-	answer_with(job, job->blob, signature, "ssh-agent");
+	else
+		answer_with(job, blob, pad_rsa(blob, signature, padded,
+		    sizeof padded), "ssh-agent");
 }
 
 static void
 ask_to_sign(struct job *job)
 {
-	uint8_t bytes[256], request[512];
+	uint8_t bytes[256], request[SSH_KEY_BLOB_MAX + 512];
 	struct writer writer = writer_of(request, sizeof request);
-	size_t length = signed_bytes(job, job->blob, bytes, sizeof bytes);
+	struct span blob = { job->blob, job->blob_length };
+	size_t length = signed_bytes(job, blob, bytes, sizeof bytes);
 
-	put_string(&writer, job->blob, KEY_BLOB_SIZE);
+	put_string(&writer, blob.data, blob.length);
 	put_string(&writer, bytes, length);
-	write_uint(&writer, 0, 4);
+	write_uint(&writer, sj__ssh_rsa_size(blob) > 0 ?
+	    SSH_AGENT_RSA_SHA2_512 : 0, 4);
+	/* It may ask for a confirmation, or for a touch of the key. */
+	if (job->session != NULL)
+		sj__session_wait(job->session, clock_now());
 	job->agent = ssh_agent_ask(job->signer->driver, job->socket,
 	    SSH_AGENT_SIGN, request, (size_t)(writer.at - request), on_signed,
 	    job);
 	if (job->agent == NULL)
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL,
-		    "ssh-agent went away");
+		fail(job, SJ_ERR_NO_CREDENTIAL, "ssh-agent went away");
 }
 
-/* The key of this try: the wanted one, or the nth Ed25519 key. */
+/* The key of this try: the wanted one, or the nth that can be used. */
 static bool
 pick_key(struct job *job, const uint8_t *body, size_t length, unsigned *found)
 {
@@ -236,12 +286,13 @@ pick_key(struct job *job, const uint8_t *body, size_t length, unsigned *found)
 	for (uint64_t i = 0; i < count && !reader.failed; i++) {
 		blob = get_string(&reader);
 		get_string(&reader);
-		if (reader.failed || blob.length != KEY_BLOB_SIZE ||
-		    memcmp(blob.data + 4, "ssh-ed25519", 11) != 0)
+		if (reader.failed || sj__ssh_key_type(blob) == NULL)
 			continue;
-		if (job->wants_one ? memcmp(blob.data, job->blob,
-		    KEY_BLOB_SIZE) == 0 : ++*found == job->number) {
-			memcpy(job->blob, blob.data, KEY_BLOB_SIZE);
+		if (job->wants_one ? blob.length == job->blob_length &&
+		    memcmp(blob.data, job->blob, blob.length) == 0 :
+		    ++*found == job->number) {
+			memcpy(job->blob, blob.data, blob.length);
+			job->blob_length = blob.length;
 			return true;
 		}
 	}
@@ -262,26 +313,30 @@ on_identities(void *data, unsigned type, const uint8_t *body, size_t length)
 	}
 	/* After the agent's keys, the file; once. */
 	if (!job->wants_one && job->number > found + 1)
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, NULL);
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
 	else
 		try_file(job);
 }
 
 /* --- The table --------------------------------------------------------- */
 
+/* The first of the files that ssh looks for. */
 static void
 home_file(char *out, size_t size)
 {
+	static const char *const names[] = { "id_ed25519", "id_ecdsa",
+	    "id_rsa" };
 	const char *home = getenv("HOME");
 	struct passwd *entry;
 
 	if (home == NULL && (entry = getpwuid(getuid())) != NULL)
 		home = entry->pw_dir;
+	for (size_t i = 0; i < 3 && home != NULL; i++) {
+		snprintf(out, size, "%s/.ssh/%s", home, names[i]);
+		if (access(out, R_OK) == 0)
+			return;
+	}
 	out[0] = '\0';
-	if (home != NULL)
-		snprintf(out, size, "%s/.ssh/id_ed25519", home);
-	if (access(out, R_OK) < 0)
-		out[0] = '\0';
 }
 
 /* options.key_file as signer.h describes it. */
@@ -330,21 +385,37 @@ static bool
 sign_named(struct job *job)
 {
 	struct key_file key;
-	char error[400];
+	char error[PATH_SIZE + 200];
 	bool done = true;
 
 	if (job->number > 1) {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, NULL);
-	} else if (key_file_read(job->file, &key, error, sizeof error) < 0) {
-		fail(job->endpoint, job->request, SJ_ERR_NO_CREDENTIAL, error);
-	} else if (key.has_seed) {
-		sign_with_seed(job, &key);
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
+		return true;
+	}
+	if (key_file_read(job->file, NULL, &key, error, sizeof error) < 0) {
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	} else if (key.private_key != NULL) {
+		sign_with(job, &key);
 	} else {
-		memcpy(job->blob, key.blob, KEY_BLOB_SIZE);
+		memcpy(job->blob, key.blob, key.blob_length);
+		job->blob_length = key.blob_length;
 		done = false;
 	}
-	sj__wipe(&key, sizeof key);
+	key_file_clear(&key);
 	return done;
+}
+
+/* The session is over. What is under way ends by itself. */
+static void
+on_forgotten(struct sj__question *question)
+{
+	struct job *job = container_of(question, struct job, question);
+
+	job->session = NULL;
+	if (question->text != NULL) {
+		question->text = NULL;
+		job->is_open = false;
+	}
 }
 
 static void
@@ -352,30 +423,36 @@ sign(const struct sj_signer *table, struct sj_endpoint *endpoint,
     uint64_t request, const struct sj_login_facts *facts)
 {
 	struct signer *signer = table->context;
+	struct sj_answer full = { .error = SJ_ERR_LIMIT };
 	struct job *job = NULL;
 
 	for (int i = 0; i < JOBS_MAX && job == NULL; i++)
-		if (signer->jobs[i].agent == NULL)
+		if (!signer->jobs[i].is_open)
 			job = &signer->jobs[i];
 	if (job == NULL) {
-		fail(endpoint, request, SJ_ERR_LIMIT, NULL);
+		sj_core_answer(endpoint, request, &full);
 		return;
 	}
 	memset(job, 0, sizeof *job);
+	job->is_open = true;
 	job->signer = signer;
 	job->endpoint = endpoint;
 	job->request = request;
+	job->session = facts->session;
+	job->question.forgotten = on_forgotten;
+	sj__session_attach(job->session, clock_now(), &job->question);
 	copy_facts(job, facts);
 	read_options(job, facts->options->key_file);
 	if (job->wants_one && sign_named(job))
 		return;
-	if (job->socket[0] != '\0')
+	if (job->socket[0] != '\0' &&
+	    (!job->wants_one || job->blob_length > 0))
 		job->agent = ssh_agent_ask(signer->driver, job->socket,
 		    SSH_AGENT_IDENTITIES, NULL, 0, on_identities, job);
 	if (job->agent != NULL)
 		return;
 	if (job->number > 1)
-		fail(endpoint, request, SJ_ERR_NO_CREDENTIAL, NULL);
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
 	else
 		try_file(job);
 }

@@ -6,7 +6,8 @@
  * refused the last:
  *   options.key_file     that key: the private file, or, if it is a public one
  *                        or has a passphrase, the agent's copy of it
- *   else                 the agent's Ed25519 keys, then ~/.ssh/id_ed25519
+ *   else                 the agent's keys of the types that are taken, then the
+ *                        first of ~/.ssh/id_ed25519, id_ecdsa, id_rsa
  *
  * options.key_file "agent:SOCKET" names another agent than $SSH_AUTH_SOCK and
  * means its keys; "agent:SOCKET:FILE" that agent and that key.

@@ -15,6 +15,7 @@ struct ssh_agent;
 
 #define SSH_AGENT_IDENTITIES 11         /* request; answered by 12 */
 #define SSH_AGENT_SIGN 13               /* request; answered by 14 */
+#define SSH_AGENT_RSA_SHA2_512 4        /* flag of a request to sign */
 
 /* The answer's type and body; body NULL: it failed, type is an errno. The
  * object is freed after the call. */

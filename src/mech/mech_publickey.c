@@ -14,7 +14,7 @@
 #define NAMESPACE "sojourn-login-v1"
 #define MAGIC "sojourn-login"
 #define SIGNED_MAX 4096
-#define KEY_TYPE "ssh-ed25519"
+#define CREDENTIAL_MAX (128 + SSH_KEY_BLOB_MAX)
 
 /* --- Strings of ssh ----------------------------------------------------- */
 
@@ -106,43 +106,26 @@ propose(const struct sj_mech *mech, struct sj_endpoint *endpoint,
 /* --- Server ------------------------------------------------------------- */
 
 struct proof {
-	struct span key_blob, key, signature;
+	struct span key_blob, signature;
 };
-
-static bool
-read_key(struct span blob, struct span *key)
-{
-	struct reader reader = reader_of(blob.data, blob.length);
-	struct span type = get_string(&reader);
-
-	*key = get_string(&reader);
-	return !reader.failed && reader.at == reader.end &&
-	    is_text(type, KEY_TYPE) && key->length == 32;
-}
 
 /* The SSHSIG blob: every field is checked against what it must be. */
 static bool
-read_signature(struct span blob, struct span key_blob, struct span *raw)
+read_signature(struct span blob, struct span key_blob, struct span *out)
 {
-	struct reader reader = reader_of(blob.data, blob.length), inner;
+	struct reader reader = reader_of(blob.data, blob.length);
 	const uint8_t *magic = read_bytes(&reader, 6);
 	uint64_t version = read_uint(&reader, 4);
 	struct span key = get_string(&reader), name = get_string(&reader);
 	struct span reserved = get_string(&reader), hash = get_string(&reader);
-	struct span signature = get_string(&reader), type;
 
-	if (reader.failed || reader.at != reader.end ||
-	    memcmp(magic, "SSHSIG", 6) != 0 || version != 1 ||
-	    key.length != key_blob.length ||
-	    memcmp(key.data, key_blob.data, key.length) != 0 ||
-	    !is_text(name, NAMESPACE) || reserved.length != 0 ||
-	    !is_text(hash, "sha512"))
-		return false;
-	inner = reader_of(signature.data, signature.length);
-	type = get_string(&inner);
-	*raw = get_string(&inner);
-	return !inner.failed && inner.at == inner.end &&
-	    is_text(type, KEY_TYPE) && raw->length == 64;
+	*out = get_string(&reader);
+	return !reader.failed && reader.at == reader.end &&
+	    memcmp(magic, "SSHSIG", 6) == 0 && version == 1 &&
+	    key.length == key_blob.length &&
+	    memcmp(key.data, key_blob.data, key.length) == 0 &&
+	    is_text(name, NAMESPACE) && reserved.length == 0 &&
+	    is_text(hash, "sha512");
 }
 
 static bool
@@ -154,7 +137,7 @@ read_proof(const void *message, size_t length, struct proof *proof)
 	proof->key_blob = get_string(&reader);
 	signature = get_string(&reader);
 	return !reader.failed && reader.at == reader.end &&
-	    read_key(proof->key_blob, &proof->key) &&
+	    sj__ssh_key_type(proof->key_blob) != NULL &&
 	    read_signature(signature, proof->key_blob, &proof->signature);
 }
 
@@ -173,8 +156,7 @@ verify(struct sj__crypto *crypto, const struct sj_login_facts *facts,
 	span.length = (size_t)length;
 	span.length = sshsig_wrap(crypto, span, wrapped, sizeof wrapped);
 	span.data = wrapped;
-	return sj__ed25519_verify(crypto, proof->key.data, span,
-	    proof->signature.data);
+	return sj__ssh_verify(crypto, proof->key_blob, span, proof->signature);
 }
 
 static void
@@ -184,16 +166,19 @@ judge(const struct sj_mech *mech, struct sj_endpoint *endpoint,
 {
 	struct sj__crypto *crypto = sj__endpoint_crypto(endpoint);
 	struct sj_answer answer = { .error = SJ_ERR_REFUSED };
-	uint8_t credential[256];
+	uint8_t credential[CREDENTIAL_MAX];
 	struct writer writer = writer_of(credential, sizeof credential);
 	char fingerprint[SJ__FINGERPRINT_SIZE];
 	struct proof proof;
+	const char *type;
 
 	(void)mech;
 	if (read_proof(message, length, &proof) &&
 	    verify(crypto, facts, &proof) == 0) {
 		sj__fingerprint_of(crypto, proof.key_blob, fingerprint);
-		write_bytes(&writer, KEY_TYPE " ", sizeof KEY_TYPE);
+		type = sj__ssh_key_type(proof.key_blob);
+		write_bytes(&writer, type, strlen(type));
+		write_bytes(&writer, " ", 1);
 		write_bytes(&writer, fingerprint, sizeof fingerprint);
 		write_bytes(&writer, proof.key_blob.data,
 		    proof.key_blob.length);

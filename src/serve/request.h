@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define REQUEST_NAME_MAX 256
-#define REQUEST_CREDENTIAL_MAX 1024
+#define REQUEST_CREDENTIAL_MAX 2304 /* an RSA key of 16384 bits */
 #define REQUEST_TEXT_MAX 256
 
 enum request_type {

@@ -6,7 +6,7 @@
 #include "io/key_file.h"
 
 /* The key of the test, and one that differs in its last bit. */
-static uint8_t blob[KEY_BLOB_SIZE], other[KEY_BLOB_SIZE];
+static uint8_t blob[ED25519_BLOB_SIZE], other[ED25519_BLOB_SIZE];
 static char ours[100], theirs[100], why[256];
 
 static int
