@@ -60,6 +60,35 @@ logs_in ecdsa-sha2-nistp256 p
 make q -t rsa -b 2048 -m PKCS8
 logs_in ssh-rsa q
 
+# in a device: through an agent that may load its middleware
+if [ -r "${SK_DUMMY:-}" ] && [ -x /usr/lib/openssh/ssh-sk-helper ]; then
+	cp "$SK_DUMMY" sk_dummy.so
+	export SSH_SK_PROVIDER=$WORK/sk_dummy.so
+	kill $SSH_AGENT_PID
+	rm -f "$WORK/ssh.sock"
+	eval "$(ssh-agent -a "$WORK/ssh.sock" -P "$WORK/*")" >/dev/null
+	for type in ed25519 ecdsa; do
+		make sk-$type -t $type-sk -w "$SSH_SK_PROVIDER" </dev/null
+		cp sk-$type.pub server/authorized_keys
+		NAME=$(cut -d' ' -f1 sk-$type.pub)
+		for file in sk-$type sk-$type.pub; do
+			expect 0 "$SOJOURN" key show $file
+			says out "$(ssh-keygen -l -f sk-$type.pub | cut -d' ' -f2)  $NAME"
+		done
+		expect 255 "$SOJOURN" login $PIN -i sk-$type "$TARGET"
+		says err "holds no private key"
+		ssh-add -q sk-$type 2>/dev/null || fail "ssh-add sk-$type"
+		expect 0 "$SOJOURN" login --json $PIN "$TARGET"
+		says out "\"credential\":\"$NAME SHA256:"
+		expect 0 "$SOJOURN" logout "$TARGET"
+		expect 0 "$SOJOURN" login $PIN -i sk-$type "$TARGET"
+		expect 0 "$SOJOURN" logout "$TARGET"
+		ssh-add -q -D 2>/dev/null
+	done
+else
+	echo "no FIDO keys: ssh has no helper for them"
+fi
+
 # several in the agent: those that are refused make way
 cp e384.pub server/authorized_keys
 ssh-add -q a e256 r2 e384 2>/dev/null || fail ssh-add
