@@ -101,6 +101,16 @@ says server.log '\x1b[2Ja\x0a2026-01-01'
 grep -q $'\e' server.log && fail "an escape in the log"
 expect 255 "$SOJOURN" open "$TARGET" "$(printf 'x%.0s' $(seq 300))" </dev/null
 
+# other kinds of keys, judged in the sandbox
+if command -v ssh-keygen >/dev/null; then
+	for kind in 'ecdsa -b 256' 'ecdsa -b 521' 'rsa -b 4096'; do
+		rm -f kind kind.pub
+		ssh-keygen -q -t $kind -N '' -f kind </dev/null
+		cat kind.pub >>"$HOME/.ssh/authorized_keys"
+		expect 0 "$SOJOURN" login --no-agent -i kind --server-key "$SERVER_KEY" "$TARGET"
+	done
+fi
+
 # a wrong key, a wrong user, a key with an option: refused alike
 new_key wrong
 expect 255 "$SOJOURN" login --no-agent -i wrong --server-key "$SERVER_KEY" "$TARGET"
