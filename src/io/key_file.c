@@ -11,6 +11,7 @@
 #include "core/cursor.h"
 #include "io/base64.h"
 #include "io/file.h"
+#include "io/key_cipher.h"
 #include "io/key_file.h"
 #include "io/private_key.h"
 
@@ -98,30 +99,51 @@ match_blob(struct key_file *key)
 	return take_blob(key, (struct span){ blob, (size_t)length });
 }
 
+/* The section of a file with a passphrase. Without it, or if it is the wrong
+ * one, the public half is all there is. */
+static bool
+read_sealed(const struct key_cipher *how, const char *passphrase,
+    struct key_file *key)
+{
+	uint8_t *section = NULL;
+	bool good = true;
+
+	key->is_encrypted = true;
+	if (passphrase == NULL ||
+	    (section = malloc(how->sealed.length + 1)) == NULL)
+		return true;
+	if (key_cipher_open(how, passphrase, section) &&
+	    read_section((struct span){ section, how->sealed.length }, key)) {
+		key->is_encrypted = false;
+		good = match_blob(key);
+	}
+	sj__wipe(section, how->sealed.length);
+	free(section);
+	return good;
+}
+
 static bool
 read_container(struct span bytes, const char *passphrase, struct key_file *key)
 {
 	struct reader reader = reader_of(bytes.data, bytes.length);
 	const uint8_t *magic = read_bytes(&reader, sizeof MAGIC);
-	struct span cipher = get_string(&reader), kdf = get_string(&reader);
-	struct span options = get_string(&reader), blob, section;
-	uint64_t count = read_uint(&reader, 4);
+	struct key_cipher how = { .cipher = get_string(&reader) };
+	struct span blob;
+	uint64_t count;
 
-	(void)kdf;
-	(void)options;
-	(void)passphrase;
+	how.kdf = get_string(&reader);
+	how.options = get_string(&reader);
+	count = read_uint(&reader, 4);
 	blob = get_string(&reader);
-	section = get_string(&reader);
+	how.sealed = get_string(&reader);
+	how.tag = (struct span){ reader.at, reader_left(&reader) };
 	if (reader.failed || memcmp(magic, MAGIC, sizeof MAGIC) != 0 ||
 	    count != 1 || !take_blob(key, blob))
 		return false;
 	if (is_type(blob, "sk-"))
 		return true;            /* the device has the rest */
-	if (!is_text(cipher, "none")) {
-		key->is_encrypted = true;
-		return true;
-	}
-	return read_section(section, key) && match_blob(key);
+	return is_text(how.cipher, "none") ? read_section(how.sealed, key) &&
+	    match_blob(key) : read_sealed(&how, passphrase, key);
 }
 
 /* Takes the line breaks out of the armour and decodes it. */

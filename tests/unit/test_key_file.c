@@ -21,6 +21,7 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
+	key_file_clear(&key);
 	sj__crypto_close(crypto, &memory);
 	return remove_folder(state);
 }
@@ -259,12 +260,99 @@ encrypted(void **state)
 	    "-f locked"), 0);
 	assert_int_equal(read_key("locked"), 0);
 	assert_true(key.is_encrypted);
-	assert_false(key.private_key != NULL);
+	assert_null(key.private_key);
 	assert_int_equal(key.blob_length, ED25519_BLOB_SIZE);
 	/* Its public half is readable all the same. */
 	put_bytes("blob", 0600, key.blob, ED25519_BLOB_SIZE);
 	assert_int_equal(shell("test \"$(base64 -w0 < blob)\" = "
 	    "\"$(cut -d' ' -f2 < locked.pub)\""), 0);
+	for (int i = 0; i < 4; i++) {
+		static const char *const wrong[] = { "Secret", "secre",
+		    "secret ", "" };
+
+		assert_int_equal(read_with("locked", wrong[i]), 0);
+		assert_true(key.is_encrypted);
+		assert_null(key.private_key);
+	}
+	assert_int_equal(read_with("locked", "secret"), 0);
+	assert_false(key.is_encrypted);
+	assert_true(signs());
+	/* One that is not needed does no harm. */
+	assert_int_equal(shell("ssh-keygen -q -t ed25519 -N '' -f open"), 0);
+	assert_int_equal(read_with("open", "secret"), 0);
+	assert_true(signs());
+}
+
+/* Every cipher that ssh-keygen knows, some passphrases, some rounds. */
+static void
+ciphers_and_rounds(void **state)
+{
+	static const char *const names[] = { "aes256-ctr", "aes192-ctr",
+	    "aes128-ctr", "aes256-cbc", "aes192-cbc", "aes128-cbc",
+	    "aes256-gcm@openssh.com", "aes128-gcm@openssh.com",
+	    "chacha20-poly1305@openssh.com" };
+	static const char *const passphrases[] = { "five5", "with blanks in it",
+	    "\xc3\xa4\xc3\xb6\xc3\xbc \xe2\x82\xac", "a long one, longer than "
+	    "the block of the hash is, which is of one hundred and twenty-eight "
+	    "bytes, so that it has to go around the corner once" };
+	static const char *const kinds[] = { "ed25519", "ecdsa -b 256",
+	    "ecdsa -b 521", "rsa -b 2048" };
+	char command[500];
+
+	(void)state;
+	need_ssh_keygen();
+	for (size_t i = 0; i < 9; i++) {
+		snprintf(command, sizeof command, "rm -f id id.pub && ssh-keygen "
+		    "-q -t %s -Z %s -a %zu -N '%s' -f id", kinds[i % 4],
+		    names[i], 1 + 3 * i, passphrases[i % 4]);
+		assert_int_equal(shell(command), 0);
+		assert_int_equal(read_key("id"), 0);
+		assert_true(key.is_encrypted);
+		assert_int_equal(read_with("id", "wrong"), 0);
+		assert_true(key.is_encrypted);
+		assert_int_equal(read_with("id", passphrases[i % 4]), 0);
+		assert_false(key.is_encrypted);
+		assert_true(signs());
+	}
+}
+
+/* PKCS #8 and PEM of before, by libcrypto. */
+static void
+encrypted_pem(void **state)
+{
+	static const char *const kinds[] = { "ecdsa -b 384 -m PEM",
+	    "ecdsa -b 256 -m PKCS8", "rsa -b 2048 -m PEM",
+	    "rsa -b 2048 -m PKCS8" };
+	char command[200];
+
+	(void)state;
+	need_ssh_keygen();
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(command, sizeof command, "rm -f id id.pub && ssh-keygen "
+		    "-q -t %s -N secret -f id", kinds[i]);
+		assert_int_equal(shell(command), 0);
+		assert_int_equal(read_key("id"), 0);
+		assert_true(key.is_encrypted);
+		/* known from the file beside it */
+		assert_true(key.blob_length > 0);
+		assert_int_equal(read_with("id", "wrong"), 0);
+		assert_true(key.is_encrypted);
+		assert_null(key.private_key);
+		assert_int_equal(read_with("id", "secret"), 0);
+		assert_false(key.is_encrypted);
+		assert_true(signs());
+		unlink(in_folder("id.pub"));
+		assert_int_equal(read_key("id"), 0);
+		assert_true(key.is_encrypted);
+		assert_int_equal(key.blob_length, 0);
+		assert_int_equal(read_with("id", "secret"), 0);
+		assert_true(signs());
+	}
+	if (shell("openssl genpkey -algorithm ED25519 -aes-256-cbc -pass "
+	    "pass:secret -out id && chmod 600 id") == 0) {
+		assert_int_equal(read_with("id", "secret"), 0);
+		assert_true(signs());
+	}
 }
 
 /* [SJ-LG-12] and kinds that are no kind of login. */
@@ -326,6 +414,8 @@ main(void)
 		cmocka_unit_test(every_inner_cut),
 		cmocka_unit_test(every_change),
 		cmocka_unit_test(encrypted),
+		cmocka_unit_test(ciphers_and_rounds),
+		cmocka_unit_test(encrypted_pem),
 		cmocka_unit_test(other_kinds),
 		cmocka_unit_test(modes),
 	};
