@@ -136,7 +136,7 @@ enum sj_event_type {
 /* What an SJ_EV_PROMPT asks for, in its code. */
 enum sj_prompt {
 	SJ_PROMPT_HOST_KEY = 1,      /* answer "yes", or the fingerprint you expect */
-	SJ_PROMPT_PASSPHRASE,
+	SJ_PROMPT_PASSPHRASE,        /* of a key file; asked again if it is wrong, twice */
 	SJ_PROMPT_PASSWORD
 };
 

@@ -58,7 +58,8 @@ struct session {
 	struct agent *agent;
 	struct sj_session *handle;
 	uint64_t number;
-	int started, away, resumed, unverified, asked;
+	int started, away, resumed, unverified;
+	struct connection *asked;    /* whoever is to answer a prompt; or NULL */
 	int leaving;                 /* logged out here: nobody finds it any more */
 	struct loop_timer patience;  /* how long a logout is waited for */
 	struct waiter *waiters;

@@ -428,10 +428,12 @@ session_answer(struct connection *connection)
 	struct session *session = find_session(connection->agent,
 	    message_number(in, FIELD_SESSION, 0));
 
-	if (session == NULL || !session->asked)
-		return;
-	session->asked = 0;
-	sj_login_answer(session->handle, message_text(in, FIELD_TEXT));
+	if (session != NULL && session->asked == connection) {
+		session->asked = NULL;
+		sj_login_answer(session->handle, message_text(in, FIELD_TEXT));
+	}
+	/* it may have been a passphrase */
+	explicit_bzero(in->bytes, in->length);
 }
 
 void
@@ -540,8 +542,12 @@ session_forget(struct connection *connection)
 			free(waiter);
 		}
 		/* nobody waits for it to start any more */
-		if (!session->started && session->waiters == NULL)
+		if (!session->started && session->waiters == NULL) {
 			session_free(session);
+		} else if (session->asked == connection) {
+			session->asked = NULL;
+			sj_login_answer(session->handle, NULL);
+		}
 	}
 }
 
@@ -559,7 +565,7 @@ on_prompt(struct session *session, const struct sj_event *event)
 		sj_login_answer(session->handle, NULL);
 		return;
 	}
-	session->asked = 1;
+	session->asked = waiter->connection;
 	message_begin(out, AGENT_PROMPT);
 	message_put_number(out, FIELD_NUMBER, waiter->number);
 	message_put_number(out, FIELD_SESSION, session->number);

@@ -18,6 +18,7 @@
 
 #include "cmd/agent.h"
 #include "cmd/agent_protocol.h"
+#include "cmd/ask.h"
 #include "cmd/client.h"
 #include "cmd/command.h"
 #include "tool/message.h"
@@ -290,25 +291,6 @@ client_list(struct client *client,
 	return result;
 }
 
-/* Asks on the terminal. 0: answered in out. */
-static int
-ask(const char *question, char *out, size_t capacity)
-{
-	FILE *terminal = fopen("/dev/tty", "r+e");
-	char *end;
-
-	if (terminal == NULL)
-		return SJ_ERR_FILE;
-	fputs(question, terminal);
-	fflush(terminal);
-	end = fgets(out, (int)capacity, terminal);
-	fclose(terminal);
-	if (end == NULL)
-		return SJ_ERR_FILE;
-	out[strcspn(out, "\r\n")] = '\0';
-	return 0;
-}
-
 /* The statement before the question: "The key of ... is not known: ...". */
 static void
 keep_statement(struct client *client, const char *text)
@@ -329,17 +311,24 @@ answer_prompt(struct client *client)
 	uint64_t session = message_number(&client->in, FIELD_SESSION, 0);
 	uint64_t code = message_number(&client->in, FIELD_CODE, 0);
 	const char *text = message_text(&client->in, FIELD_TEXT);
-	char answer[256];
+	char answer[1024];
+	int result;
 
 	begin(client, AGENT_ANSWER);
 	message_put_number(&client->out, FIELD_SESSION, session);
 	if (code == SJ_PROMPT_HOST_KEY && text != NULL &&
-	    ask(text, answer, sizeof(answer)) == 0 &&
+	    ask_line(text, answer, sizeof(answer)) == 0 &&
 	    strcmp(answer, "no") != 0 && answer[0] != '\0')
 		message_put_text(&client->out, FIELD_TEXT, answer);
 	else if (code == SJ_PROMPT_HOST_KEY && text != NULL)
 		keep_statement(client, text);
-	return client_send(client);
+	else if (code == SJ_PROMPT_PASSPHRASE && text != NULL &&
+	    ask_secret(text, answer, sizeof(answer)) == 0)
+		message_put_text(&client->out, FIELD_TEXT, answer);
+	result = client_send(client);
+	explicit_bzero(answer, sizeof(answer));
+	explicit_bzero(client->out.bytes, client->out.length);
+	return result;
 }
 
 struct id_search {

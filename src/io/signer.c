@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "core/crypto.h"
@@ -14,6 +15,7 @@
 #include "io/clock.h"
 #include "io/driver.h"
 #include "io/key_file.h"
+#include "io/key_unlock.h"
 #include "io/private_key.h"
 #include "io/signer.h"
 #include "io/ssh_agent.h"
@@ -22,6 +24,7 @@
 #define SIGNED_MAX 4096
 #define PROOF_MAX (3 * SSH_KEY_BLOB_MAX + 512)
 #define JOBS_MAX 32
+#define PASSPHRASES_MAX 3
 #define PATH_SIZE 512
 
 /* A proof that is being made. */
@@ -29,12 +32,16 @@ struct job {
 	struct signer *signer;
 	bool is_open;
 	struct ssh_agent *agent;        /* asked; or NULL */
+	struct key_unlock *unlock;      /* under way; or NULL */
+	int unlock_fd;
+	unsigned passphrases;           /* tried so far */
 	struct sj_endpoint *endpoint;
 	struct sj_session *session;     /* NULL: over, nobody wants the proof */
 	struct sj__question question;
 	uint64_t request;
 	uint32_t number;                /* of the try, from 1 */
 	char socket[PATH_SIZE];
+	char prompt[PATH_SIZE + 80];
 	char file[PATH_SIZE];           /* tried after the agent's keys; or "" */
 	bool wants_one;                 /* only the key in blob */
 	uint8_t blob[SSH_KEY_BLOB_MAX];
@@ -183,6 +190,69 @@ sign_with(struct job *job, const struct key_file *key)
 		answer_with(job, blob, signature, job->file);
 }
 
+/* --- Its passphrase ----------------------------------------------------- */
+
+static void
+ask_passphrase(struct job *job)
+{
+	if (job->session == NULL) {
+		job->is_open = false;
+		return;
+	}
+	snprintf(job->prompt, sizeof job->prompt, "%sPassphrase for key %s: ",
+	    job->passphrases > 0 ? "That is not it. " : "", job->file);
+	job->question.text = job->prompt;
+	sj__session_ask(job->session, clock_now());
+}
+
+static void
+on_unlocked(void *data, uint32_t events)
+{
+	struct job *job = data;
+	struct key_file key;
+	char error[PATH_SIZE + 200];
+	int result;
+
+	(void)events;
+	driver_unwatch(job->signer->driver, job->unlock_fd);
+	result = key_unlock_take(job->unlock, &key, error, sizeof error);
+	job->unlock = NULL;
+	if (result < 0) {
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	} else if (key.private_key != NULL) {
+		sign_with(job, &key);
+	} else if (++job->passphrases < PASSPHRASES_MAX) {
+		ask_passphrase(job);
+	} else {
+		snprintf(error, sizeof error, "%s: the passphrase is wrong",
+		    job->file);
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	}
+	key_file_clear(&key);
+}
+
+static void
+on_answered(struct sj__question *question, const char *answer)
+{
+	struct job *job = container_of(question, struct job, question);
+	char error[PATH_SIZE + 100];
+
+	if (answer == NULL || answer[strspn(answer, "\r\n")] == '\0') {
+		snprintf(error, sizeof error, "%s: it has a passphrase, which "
+		    "was not given; or add it to ssh-agent with `ssh-add`",
+		    job->file);
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+		return;
+	}
+	job->unlock = key_unlock_start(job->file, answer, &job->unlock_fd);
+	if (job->unlock == NULL || driver_watch(job->signer->driver,
+	    job->unlock_fd, EPOLLIN, on_unlocked, job) < 0) {
+		key_unlock_cancel(job->unlock);
+		job->unlock = NULL;
+		fail(job, SJ_ERR_LIMIT, NULL);
+	}
+}
+
 /* The job's file, when the agent has nothing (more) to offer. */
 static void
 try_file(struct job *job)
@@ -198,10 +268,11 @@ try_file(struct job *job)
 	result = key_file_read(job->file, NULL, &key, error, sizeof error);
 	if (result < 0) {
 		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	} else if (key.is_encrypted) {
+		ask_passphrase(job);
 	} else if (key.private_key == NULL) {
-		snprintf(error, sizeof error, "%s: %s; add it to ssh-agent with "
-		    "`ssh-add`", job->file, key.is_encrypted ?
-		    "it has a passphrase" : "it holds no private key");
+		snprintf(error, sizeof error, "%s: it holds no private key; add "
+		    "it to ssh-agent with `ssh-add`", job->file);
 		fail(job, SJ_ERR_NO_CREDENTIAL, error);
 	} else {
 		sign_with(job, &key);
@@ -439,6 +510,7 @@ sign(const struct sj_signer *table, struct sj_endpoint *endpoint,
 	job->endpoint = endpoint;
 	job->request = request;
 	job->session = facts->session;
+	job->question.answered = on_answered;
 	job->question.forgotten = on_forgotten;
 	sj__session_attach(job->session, clock_now(), &job->question);
 	copy_facts(job, facts);
@@ -475,7 +547,12 @@ signer_close(struct sj_signer *table)
 {
 	struct signer *signer = table->context;
 
-	for (int i = 0; i < JOBS_MAX; i++)
+	for (int i = 0; i < JOBS_MAX; i++) {
 		ssh_agent_cancel(signer->jobs[i].agent);
+		if (signer->jobs[i].unlock != NULL)
+			driver_unwatch(signer->driver,
+			    signer->jobs[i].unlock_fd);
+		key_unlock_cancel(signer->jobs[i].unlock);
+	}
 	free(signer);
 }
