@@ -363,14 +363,32 @@ new_path(struct sj_endpoint *endpoint, const struct sj_path *key)
 	return path;
 }
 
+/* By the address of the peer, mixed with what only we know: nobody can choose
+ * addresses that fall into one bucket. */
+static struct list *
+bucket_of(struct sj_endpoint *endpoint, const struct sj_path *key)
+{
+	uint64_t hash, words[2];
+
+	memcpy(&hash, endpoint->hedge_key, sizeof hash);
+	memcpy(words, key->remote.ip, sizeof words);
+	for (int i = 0; i < 2; i++) {
+		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 29;
+	}
+	hash = (hash ^ key->remote.port) * UINT64_C(0xbf58476d1ce4e5b9);
+	return &endpoint->paths[(hash >> 32) % PATH_BUCKETS];
+}
+
 struct sj__path *
 sj__endpoint_acquire_path(struct sj_endpoint *endpoint,
     const struct sj_path *key)
 {
 	struct sj__path *path;
+	struct list *bucket;
 
-	for (struct list *at = endpoint->paths.next; at != &endpoint->paths;
-	    at = at->next) {
+	bucket = bucket_of(endpoint, key);
+	for (struct list *at = bucket->next; at != bucket; at = at->next) {
 		path = container_of(at, struct sj__path, all);
 		if (memcmp(&path->key, key, sizeof *key) == 0) {
 			path->references++;
@@ -384,7 +402,7 @@ sj__endpoint_acquire_path(struct sj_endpoint *endpoint,
 		return NULL;
 	path->references = 1;
 	list_init(&path->all);
-	list_append(&endpoint->paths, &path->all);
+	list_append(bucket, &path->all);
 	endpoint->path_count++;
 	return path;
 }
@@ -507,7 +525,8 @@ set_up_server(struct sj_endpoint *endpoint, const uint8_t *host_key_private)
 static void
 init_lists(struct sj_endpoint *endpoint)
 {
-	list_init(&endpoint->paths);
+	for (int i = 0; i < PATH_BUCKETS; i++)
+		list_init(&endpoint->paths[i]);
 	list_init(&endpoint->channels);
 	list_init(&endpoint->half_open_channels);
 	list_init(&endpoint->newcomers);

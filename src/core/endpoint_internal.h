@@ -21,6 +21,7 @@
 #define COOKIE_FROM 64                  /* half-open channels: from here on, cookies */
 #define UNPROVEN_LOGINS_MAX 1024        /* open channels without a login */
 #define PATHS_MAX 65536
+#define PATH_BUCKETS 1024
 #define IDS_MIN 64
 #define MEMORY_DEFAULT ((size_t)1 << 30)
 #define SESSION_BUDGET_MAX (UINT64_C(64) << 20)
@@ -104,7 +105,8 @@ struct sj_endpoint {
 	void *driver;
 	struct sj_time now;                     /* of the last input */
 	uint64_t counters[COUNTERS];
-	struct list paths, channels, sending, sessions, requests;
+	struct list paths[PATH_BUCKETS];        /* shared ones */
+	struct list channels, sending, sessions, requests;
 	struct list half_open_channels;         /* the oldest first */
 	struct list newcomers;                  /* sessions without a login yet, likewise */
 	struct list session_events, stream_events, endings;

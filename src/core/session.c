@@ -50,6 +50,9 @@ forget_question(struct sj_session *session)
 void
 sj__session_end(struct sj_session *session, int error, const char *text)
 {
+	bool was_live = session->state == SESSION_LIVE ||
+	    session->state == SESSION_ENDING;
+
 	if (session->state == SESSION_OVER)
 		return;
 	forget_question(session);
@@ -64,7 +67,8 @@ sj__session_end(struct sj_session *session, int error, const char *text)
 	if (session->channel != NULL &&
 	    session->channel->state != CHANNEL_CLOSED) {
 		session->linger = true;
-		session->deadline_ns = session->now.boot_ns + LOGOUT_WAIT_NS;
+		session->deadline_ns = session->now.boot_ns + (was_live ?
+		    LOGOUT_WAIT_NS : REFUSED_WAIT_NS);
 		sj__session_let_channel_go(session);
 	}
 	sj__session_event(session, SESSION_EV_ENDED);

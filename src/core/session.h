@@ -32,6 +32,7 @@
 #define LOGIN_TRIES_MAX 6
 #define LOGIN_GRACE_NS (120 * NS_PER_S) /* server: from the answer to a login */
 #define LOGOUT_WAIT_NS (30 * NS_PER_S)   /* for the peer's word on a logout */
+#define REFUSED_WAIT_NS (3 * NS_PER_S)   /* the same, of one who never logged in */
 
 enum session_state {
 	SESSION_CONNECTING,             /* client: address or channel not there yet */

@@ -15,7 +15,8 @@
 #include "core/session.h"
 #include "core/text.h"
 
-#define LIST_MAX (CONTROL_RECORD_MAX - 16)
+#define HEAD_MAX 16                     /* type and length before the list */
+#define LIST_MAX (CONTROL_RECORD_MAX - HEAD_MAX)
 
 /* --- Writing ----------------------------------------------------------- */
 
@@ -27,7 +28,7 @@ struct control_writer {
 static void
 control_start(struct control_writer *control)
 {
-	control->list = writer_of(control->bytes, LIST_MAX);
+	control->list = writer_of(control->bytes + HEAD_MAX, LIST_MAX);
 }
 
 static void
@@ -49,8 +50,8 @@ control_send(struct sj_session *session, struct control_writer *control,
     enum control_type type)
 {
 	struct sj_stream *root = session->tree.root;
-	size_t length = (size_t)(control->list.at - control->bytes);
-	uint8_t head[16];
+	uint8_t head[HEAD_MAX], *start = control->bytes + HEAD_MAX;
+	size_t length = (size_t)(control->list.at - start);
 	struct writer writer = writer_of(head, sizeof head);
 	ptrdiff_t taken;
 
@@ -58,11 +59,11 @@ control_send(struct sj_session *session, struct control_writer *control,
 		return SJ_ERR_TOO_BIG;
 	write_varint(&writer, type);
 	write_varint(&writer, length);
-	taken = sj__send_write(&root->send, session->memory, head,
-	    (size_t)(writer.at - head), UINT64_MAX);
-	if (taken >= 0 && length > 0)
-		taken = sj__send_write(&root->send, session->memory,
-		    control->bytes, length, UINT64_MAX);
+	/* At once, or not at all. */
+	start -= writer.at - head;
+	memcpy(start, head, (size_t)(writer.at - head));
+	taken = sj__send_write(&root->send, session->memory, start,
+	    (size_t)(control->list.at - start), UINT64_MAX);
 	sj__tree_update(&session->tree, root);
 	sj__session_wake(session);
 	return taken < 0 ? (int)taken : 0;

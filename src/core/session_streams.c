@@ -256,6 +256,8 @@ sj__stream_on_opening_known(struct sj_stream *stream)
 		return;
 	stream->opening_acked = true;
 	stream->deferred = 0;
+	/* It may lend now: children may wait for that. */
+	sj__tree_unblock(&stream->session->tree);
 	if (deferred != 0)
 		sj__stream_want(stream, deferred);
 }
