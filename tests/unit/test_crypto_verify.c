@@ -137,7 +137,7 @@ load(const char *name)
 
 /* --- Tests ---------------------------------------------------------------- */
 
-/* [SJ-LG-9] */
+/* [SJ-LG-20] */
 static void
 of_ssh(void **state)
 {
@@ -223,7 +223,7 @@ exchanged(void **state)
 		}
 }
 
-/* [SJ-LG-11], [SJ-LG-12]: good ones by keys or without a person that do not
+/* [SJ-LG-22], [SJ-LG-23]: good ones by keys or without a person that do not
  * count. */
 static void
 refused(void **state)
@@ -320,7 +320,7 @@ rsa_type(const void *e, size_t e_length, const void *n, size_t n_length)
 	    (size_t)(writer.at - blob) });
 }
 
-/* [SJ-LG-12], and that numbers have one form. */
+/* [SJ-LG-23], and that numbers have one form. */
 static void
 rsa_numbers(void **state)
 {
@@ -377,7 +377,7 @@ with_numbers(const void *r, size_t r_length, const void *s, size_t s_length)
 	return verify(&changed);
 }
 
-/* [SJ-LG-10] */
+/* [SJ-LG-21] */
 static void
 ecdsa_numbers(void **state)
 {
@@ -463,7 +463,7 @@ ecdsa_points(void **state)
 
 /* --- Keys in devices ------------------------------------------------------ */
 
-/* [SJ-LG-11] A device that signs for a web site signs for no login. */
+/* [SJ-LG-22] A device that signs for a web site signs for no login. */
 static void
 applications(void **state)
 {
