@@ -307,7 +307,8 @@ static void
 on_signed(void *data, unsigned type, const uint8_t *body, size_t length)
 {
 	struct job *job = data;
-	struct reader reader = reader_of(body, body != NULL ? length : 0);
+	struct reader reader = reader_of(body != NULL ? body :
+	    (const uint8_t *)"", body != NULL ? length : 0);
 	struct span blob = { job->blob, job->blob_length }, signature;
 	uint8_t padded[SSH_SIGNATURE_MAX];
 

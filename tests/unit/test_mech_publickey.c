@@ -326,7 +326,7 @@ other_signatures(void **state)
 		    SJ_ERR_REFUSED);
 	}
 	signs = NULL;
-	assert_int_equal(judged(&facts, NULL, 0), SJ_ERR_REFUSED);
+	assert_int_equal(judged(&facts, "", 0), SJ_ERR_REFUSED);
 }
 
 /* --- Real ssh ----------------------------------------------------------- */
