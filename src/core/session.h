@@ -29,6 +29,7 @@
 #define BORROW_MAX (UINT64_C(64) << 10)
 #define SEND_BUFFER_MIN (UINT64_C(256) << 10)
 #define SEND_BUFFER_MAX (UINT64_C(8) << 20)
+#define SEND_BUFFER_QUEUED (UINT64_C(1) << 20) /* of what waits in a queue on the way */
 #define LOGIN_TRIES_MAX 6
 #define LOGIN_GRACE_NS (120 * NS_PER_S) /* server: from the answer to a login */
 #define LOGOUT_WAIT_NS (30 * NS_PER_S)   /* for the peer's word on a logout */

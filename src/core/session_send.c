@@ -195,14 +195,25 @@ sj__streams_fill(struct sj_session *session, struct sj_time now,
 /* --- What became of it ------------------------------------------------- */
 
 /* Twice what is under way, and some: enough to keep the path busy, not so much
- * that bytes grow cold before they are sent. */
+ * that bytes grow cold before they are sent. What is under way beyond four times
+ * what the empty path holds only waits in a queue: for its sake nothing is held
+ * beyond what stays near the processor. */
 static uint64_t
 send_buffer_max(const struct sj_session *session)
 {
-	uint64_t in_flight = session->channel == NULL ? 0 :
-	    session->channel->current.path->in_flight;
+	const struct sj__path *path;
+	uint64_t wanted = SEND_BUFFER_MIN, held;
 
-	return min_u64(2 * in_flight + SEND_BUFFER_MIN, SEND_BUFFER_MAX);
+	if (session->channel == NULL)
+		return wanted;
+	path = session->channel->current.path;
+	held = path->in_flight;
+	if (path->has_rtt)
+		held = held * (path->minimum_ns / 1000 + 1) /
+		    (path->smoothed_ns / 1000 + 1);
+	wanted += min_u64(2 * path->in_flight,
+	    max_u64(4 * held, SEND_BUFFER_QUEUED - SEND_BUFFER_MIN));
+	return min_u64(wanted, SEND_BUFFER_MAX);
 }
 
 uint64_t
