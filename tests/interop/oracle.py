@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""oracle.py PROGRAM DIRECTORY [NAME...] - the real program against a second
+implementation of PROTOCOL.md. Runs the cases whose names contain one of NAME,
+or all of them; a line for each, and how many there were."""
+import sys
+import traceback
+
+try:
+    import cryptography  # noqa: F401
+except ImportError:
+    print("python3-cryptography is not installed")
+    sys.exit(77)
+
+import cases_vectors  # noqa: F401
+import cases_client  # noqa: F401
+import cases_breach  # noqa: F401
+import cases_server  # noqa: F401
+import world as common
+
+
+def main(program, directory, *names):
+    world = common.World(program, directory)
+    passed = failed = known = 0
+    try:
+        for name, function in common.CASES:
+            if names and not any(part in name for part in names):
+                continue
+            try:
+                function(world)
+                passed += 1
+                print(f"ok {name}" + (" # listed as known, and no longer so" if name in common.KNOWN else ""), flush=True)
+            except Exception as error:  # a case may fail in any way; the others go on
+                words = str(error).strip().replace("\n", " / ") or type(error).__name__
+                if name in common.KNOWN:
+                    known += 1
+                    print(f"not ok {name} # known: {common.KNOWN[name]} ({words})", flush=True)
+                    continue
+                failed += 1
+                print(f"not ok {name}: {type(error).__name__}: {words}", flush=True)
+                if not isinstance(error, common.Failed):
+                    traceback.print_exc()
+    finally:
+        world.stop()
+    print(f"{passed} passed, {failed} failed" + (f", {known} known" if known else ""))
+    return failed > 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
