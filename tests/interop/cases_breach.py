@@ -53,6 +53,8 @@ CLOSES = [
     ("urgency-8", [two(), varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([8, 1])]),
     ("weight-of-0", [two(), varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([1, 0])]),
     ("close-of-257", [wire.close(0, b"x" * 257)]),
+    ("too-many-ids", [b"".join(number_and(wire.NEW_ID, 4 + i) + os.urandom(8) for i in range(2))]),
+    ("service-with-nul", [two(opening=opening(b"e\0"))]),
     ("retire-of-no-id", [number_and(wire.RETIRE_ID, 77)]),  # SJ-ID-4
 ]
 HARMLESS = [
@@ -62,6 +64,9 @@ HARMLESS = [
     ("copies", [two(b"abc"), two(b"abc"), wire.stream(2, b"bc", 1)]),  # SJ-ST-1
     ("lower-credit", [wire.credit(0, 5)]), ("highest-credit", [wire.credit(0, wire.VARINT_MAX)]),
     ("offset-of-0", [varint(0x2e) + varint(2) + varint(0) + ECHO + wire.counted(b"x")]),
+    ("copy-of-a-new-id", [b"".join(number_and(wire.NEW_ID, 4) + b"id no. 4" for _ in range(2))]),
+    ("service-that-is-no-utf8", [two(opening=opening(b"\xff"))]),
+    ("second-parameters", [varint(wire.PARAMETERS) + wire.counted(wire.put_list([(handshake.ID, b"another.")]))]),  # SJ-HS-14
     ("any-even-id", [wire.stream(100, b"x", opening=ECHO), two()]),
     ("best-effort", [two(opening=varint(0) + varint(1024) + varint(0) + bytes([8, 1]) + varint(9) +
                          wire.counted(b"echo"))]),
@@ -175,6 +180,21 @@ def old_key_after_a_new_one(world):
     client.channel.phase = 1
     check(not client.fence() and client.channel.closed[0] == 1, f"{client.channel.closed}")
     client.socket.close()
+
+
+@case
+def phase_too_early(world):
+    """[SJ-KEY-9]: two phases at once; the second is taken when it comes again,
+    as the server follows by then [SJ-KEY-8]."""
+    client = world.client()
+    client.channel.send_payload(varint(wire.PING), phase=1)
+    client.channel.send_payload(varint(wire.PATH_CHALLENGE) + b"tooEARLY", phase=2)
+    client.channel.phase = 1
+    check(client.fence() and not client.response(b"tooEARLY"), "it is taken at once")
+    check(client.channel.receive_phase == 1, "the server does not follow")
+    client.channel.phase = 2
+    check(client.fence() and client.channel.receive_phase == 2, "the server does not follow again")
+    client.close()
 
 
 @case
@@ -298,7 +318,8 @@ def parameters(*entries):
     return varint(wire.PARAMETERS) + wire.counted(wire.put_list(entries))
 
 
-@each([("none", None), ("no-id", [(handshake.ROOT_CREDIT, varint(65536))]), ("short-id", [(handshake.ID, b"x" * 7)])])
+@each([("none", None), ("no-id", [(handshake.ROOT_CREDIT, varint(65536))]), ("short-id", [(handshake.ID, b"x" * 7)]),
+       ("small-datagrams", [(handshake.ID, b"12345678"), (handshake.DATAGRAM, varint(1199))])])
 def first_packet_with_parameters(world, entries):
     """[SJ-HS-9]: the server has no id to send CLOSE to; the channel is over
     without a word."""

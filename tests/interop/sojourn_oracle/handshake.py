@@ -34,8 +34,8 @@ def parameters(own_id, root_credit, ack_delay_ms=25, datagram=1452):
 
 
 def get_parameters(data):
-    """The last entry of a type counts; unknown ones are skipped."""
-    values = dict(wire.get_list(data))
+    """The first entry of a type counts [SJ-HS-14]; unknown ones are skipped."""
+    values = dict(reversed(wire.get_list(data)))
     for kind in (ROOT_CREDIT, ACK_DELAY, DATAGRAM):
         if kind in values:
             values[kind] = wire.Reader(values[kind]).varint()
