@@ -77,6 +77,7 @@ HARMLESS = [
     ("unsolicited-response", [varint(wire.PATH_RESPONSE) + b"whatever"]),
     ("stop-of-an-unknown-stream", [wire.stop(2, 1)]), ("priority-of-an-unknown-stream", [
         varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([1, 1])]),
+    ("priority-of-a-stream-of-the-server", [varint(wire.PRIORITY) + varint(1) + varint(1) + bytes([1, 1])]),
     ("unused-flags-of-reset", [wire.reset(2, 77, 0, 0, 1024, 0xfe)]),
     ("acks-of-acks", [lambda client: wire.ack([[client.channel.largest] * 2])]),
 ]
