@@ -11,6 +11,8 @@
 #include "core/channel_internal.h"
 
 #define ACK_DELAY_MS 25
+#define PATH_FRAME_SIZE 9
+#define CLOSE_FRAME_MAX (1 + 2 + 2)     /* without its text */
 
 /* --- Frames of the channel --------------------------------------------- */
 
@@ -115,10 +117,8 @@ static void
 put_path_frames(struct sj__channel *channel, struct channel_path *at,
     struct sj_time now, struct writer *writer)
 {
-	if (at->response_wanted) {      /* [SJ-PA-3] */
-		sj__frame_path(writer, FRAME_PATH_RESPONSE, at->response);
-		at->response_wanted = false;
-	}
+	/* Where little came from, little may go: the challenge fits always, the
+	 * response [SJ-PA-3] has a packet of its own if it must. */
 	if (at->challenge_wanted) {
 		sj__frame_path(writer, FRAME_PATH_CHALLENGE, at->challenge);
 		at->challenge_wanted = false;
@@ -130,6 +130,10 @@ put_path_frames(struct sj__channel *channel, struct channel_path *at,
 		    now.boot_ns + (at->challenges_sent + 1u) *
 		    sj__recovery_probe_timeout_ns(&channel->recovery,
 		    channel->current.path));
+	}
+	if (at->response_wanted && writer_left(writer) >= PATH_FRAME_SIZE) {
+		sj__frame_path(writer, FRAME_PATH_RESPONSE, at->response);
+		at->response_wanted = false;
 	}
 }
 
@@ -160,6 +164,8 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 	case PACKET_CLOSE:
 		text.data = (const uint8_t *)channel->close_text;
 		text.length = strlen(channel->close_text);
+		if (text.length + CLOSE_FRAME_MAX > writer_left(writer))
+			text.length = 0;        /* the code says it too */
 		sj__frame_close(writer, channel->close_code, text);
 		return;
 	case PACKET_PATH:

@@ -26,7 +26,10 @@ struct writer {
 static inline struct reader
 reader_of(const void *data, size_t length)
 {
-	struct reader reader = { data, (const uint8_t *)data + length, false };
+	const uint8_t *bytes = data;
+	/* NULL for nothing is fine; NULL + 0 is not. */
+	struct reader reader = { bytes, length > 0 ? bytes + length : bytes,
+	    false };
 
 	return reader;
 }

@@ -398,7 +398,6 @@ def name_of_another_server(world):
     client.close()
 
 
-known("a-small-challenge-from-a-new-address", "the server ends by an assertion")
 known("close-is-repeated-up-to-three-times", "CLOSE is sent once")
 known("name-that-is-no-utf8", "UTF-8 is not checked")
 known("name-of-another-server", "sojourn serve takes any name of a server")
