@@ -401,4 +401,3 @@ def name_of_another_server(world):
 known("close-is-repeated-up-to-three-times", "CLOSE is sent once")
 known("name-that-is-no-utf8", "UTF-8 is not checked")
 known("name-of-another-server", "sojourn serve takes any name of a server")
-known("streams-before-a-refusal-are-dropped", "they are kept for the next login")
