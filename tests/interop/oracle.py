@@ -19,6 +19,19 @@ import cases_server  # noqa: F401
 import world as common
 
 
+def run(function, world, once):
+    """Real sockets and real time: a case that fails has a second try, and says so."""
+    try:
+        function(world)
+        return ""
+    except Exception as error:
+        if once:
+            raise
+        first = str(error).strip() or type(error).__name__
+    function(world)
+    return f" # at the second try; the first: {first}"
+
+
 def main(program, directory, *names):
     world = common.World(program, directory)
     passed = failed = known = 0
@@ -27,9 +40,9 @@ def main(program, directory, *names):
             if names and not any(part in name for part in names):
                 continue
             try:
-                function(world)
+                again = run(function, world, name in common.KNOWN)
                 passed += 1
-                print(f"ok {name}" + (" # listed as known, and no longer so" if name in common.KNOWN else ""), flush=True)
+                print(f"ok {name}{again}" + (" # listed as known, and no longer so" if name in common.KNOWN else ""), flush=True)
             except Exception as error:  # a case may fail in any way; the others go on
                 words = str(error).strip().replace("\n", " / ") or type(error).__name__
                 if name in common.KNOWN:
