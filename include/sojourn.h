@@ -86,6 +86,7 @@ enum sj_class {
 	X(SJ_ERR_REFUSED, -114, LOGIN, "the server refused the login", "ask its administrator, or try another key with -i") \
 	X(SJ_ERR_NO_CREDENTIAL, -115, LOGIN, "there is no usable key to log in with", "make one with `ssh-keygen -t ed25519`, or name one with -i") \
 	X(SJ_ERR_APPLICATION, -116, LOGIN, "the server does not offer this application", "check the name after the slash") \
+	X(SJ_ERR_DOWNGRADE, -117, LOGIN, "the server refuses the hybrid key exchange that it did before", "update libcrypto on both ends; if it was meant, take the word hybrid from its lines of known_hosts") \
 	X(SJ_ERR_LOGGED_OUT, -144, SESSION, "logged out", "log in again") \
 	X(SJ_ERR_REVOKED, -145, SESSION, "the login was revoked", "ask the administrator of the server") \
 	X(SJ_ERR_EXPIRED, -146, SESSION, "the login expired", "log in again") \
@@ -172,6 +173,7 @@ struct sj_endpoint_options {
 	uint32_t idle_limit_s;       /* server: of a login; 0: 30 days */
 	uint32_t lifetime_s;         /* server: of a login; 0: 90 days */
 	uint32_t datagram_max;       /* bytes of UDP payload; 0: 1452 */
+	int no_hybrid;               /* do without ML-KEM-768 though libcrypto has it */
 	void (*trace)(void *data, const char *line);
 	void *trace_data;
 	char *error;                 /* why sj_endpoint_open() failed goes here, naming file or address */
@@ -228,6 +230,7 @@ struct sj_identity {
 	uint64_t proof_unix_s;
 	uint64_t expires_unix_s;
 	uint8_t id[8];
+	int hybrid;                  /* the keys come from ML-KEM-768 too, not from X25519 alone */
 };
 
 struct sj_stream_info {

@@ -120,6 +120,7 @@ struct sj_core_login {
 	const char *application;
 	const char *user;
 	const uint8_t *server_key;   /* 32 bytes if known or pinned: NK; NULL: NX */
+	int server_key_is_hybrid;    /* with that key nothing less than the hybrid exchange will do */
 	const char *server_key_where; /* "line 7 of known_hosts", for the error; may be NULL */
 	struct sj_login_options options;
 	void *context;               /* handed to trust and mechanism requests */

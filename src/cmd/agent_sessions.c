@@ -84,6 +84,7 @@ put_identity(struct message *out, const struct sj_identity *identity)
 	message_put_text(out, FIELD_MECHANISM, identity->mechanism);
 	message_put_text(out, FIELD_CREDENTIAL, identity->credential);
 	message_put_text(out, FIELD_SERVER_KEY, identity->server_key);
+	message_put_number(out, FIELD_HYBRID, (uint64_t)identity->hybrid);
 	message_put_number(out, FIELD_SINCE, identity->login_unix_s);
 	message_put_number(out, FIELD_EXPIRES, identity->expires_unix_s);
 }

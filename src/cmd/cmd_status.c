@@ -13,6 +13,12 @@
 #include "tool/json.h"
 #include "tool/printable.h"
 
+static const char *
+key_exchange(const struct client_session *session)
+{
+	return session->hybrid ? "x25519+mlkem768" : "x25519";
+}
+
 static void
 print_json(const struct client_session *session)
 {
@@ -24,6 +30,7 @@ print_json(const struct client_session *session)
 	json_text(&json, "target", session->target);
 	json_text(&json, "state", show_state(session));
 	json_text(&json, "transport", stats->over_tcp ? "tcp" : "udp");
+	json_text(&json, "key_exchange", key_exchange(session));
 	json_number(&json, "rtt_us", stats->rtt_ns / 1000);
 	json_number(&json, "rate_bytes_s", stats->rate_bytes_s);
 	json_number(&json, "cwnd_bytes", stats->cwnd_bytes);
@@ -49,6 +56,7 @@ print_words(const struct client_session *session)
 	    printable(session->target, target, sizeof(target)));
 	printf("  state       %s, over %s\n", show_state(session),
 	    stats->over_tcp ? "tcp" : "udp");
+	printf("  keys        %s\n", key_exchange(session));
 	printf("  rtt         %.1f ms\n", (double)stats->rtt_ns / 1e6);
 	printf("  rate        %s/s\n",
 	    show_bytes(stats->rate_bytes_s, rate, sizeof(rate)));

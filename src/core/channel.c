@@ -138,18 +138,27 @@ sj__channel_free(struct sj__channel *channel)
 
 /* --- Client ------------------------------------------------------------ */
 
+/* What is offered: the key that is known, hybrid where we have it, and neither
+ * once it was refused. */
 static int
 start_hello(struct sj__channel *channel, struct sj_time now,
-    const uint8_t *server_key, const struct offer *refused)
+    const struct offer *refused)
 {
+	struct sj_endpoint *endpoint = channel->endpoint;
+	unsigned refusal = refused != NULL ? refused->refusal : REFUSAL_NONE;
 	struct sj__handshake_client client = {
-		.endpoint = channel->endpoint,
-		.server_key = server_key,
+		.endpoint = endpoint,
+		.is_hybrid = sj__endpoint_has_hybrid(endpoint) &&
+		    !(refusal & REFUSAL_NO_HYBRID),
 		.refused = refused,
 	};
 
+	if (channel->knows_server && !(refusal & REFUSAL_UNKNOWN_KEY))
+		client.server_key = channel->server_key;
+	client.has_token = channel->knows_server && sj__endpoint_take_token(
+	    endpoint, channel->server_key, client.token);
 	memcpy(client.id, channel->own_ids[0].bytes, ID_SIZE);
-	client.body_least = sj__endpoint_hello_least(channel->endpoint);
+	client.body_least = sj__endpoint_hello_least(endpoint);
 	SJ_TRY(sj__handshake_begin(&client, &channel->handshake));
 	channel->hello_wanted = true;
 	channel->hello_interval_ns = channel->candidate_count > 1 ?
@@ -196,13 +205,17 @@ sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
 	SJ_TRY(channel_new(endpoint, connect->paths, false, &channel));
 	channel->user = connect->user;
 	channel->user_data = connect->user_data;
+	channel->must_be_hybrid = connect->must_be_hybrid;
+	channel->knows_server = connect->server_key != NULL;
+	if (channel->knows_server)
+		memcpy(channel->server_key, connect->server_key, 32);
 	id = &channel->own_ids[0];
 	error = keep_candidates(channel, connect->paths, connect->path_count);
 	if (error == 0)
 		error = sj__endpoint_add_id(endpoint, channel, id->bytes);
 	if (error == 0) {
 		id->is_valid = true;
-		error = start_hello(channel, now, connect->server_key, NULL);
+		error = start_hello(channel, now, NULL);
 	}
 	if (error < 0) {
 		channel->user = NULL;
@@ -213,8 +226,9 @@ sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
 	return 0;
 }
 
-/* [SJ-HS-3] The server does not have the key we asked for: ask who it is. The
- * user compares what it shows with what is known. */
+/* [SJ-HS-3] [SJ-HS-15] The server does not have the key we asked for: ask who it
+ * is, and the user compares what it shows with what is known. Or it has no
+ * hybrid: where it once had, we do not believe that [SJ-HS-16]. */
 void
 sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, const struct long_packet *refusal)
@@ -222,21 +236,26 @@ sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
 	struct offer refused;
 
 	if (channel->state != CHANNEL_HELLO || !is_candidate(channel, path) ||
-	    refusal->code != REFUSAL_UNKNOWN_KEY ||
 	    !sj__handshake_may_be_refused(channel->handshake, refusal,
 	    &refused)) {
 		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
 		return;
 	}
+	if (channel->must_be_hybrid && (refused.refusal & REFUSAL_NO_HYBRID)) {
+		sj__endpoint_count(channel->endpoint, COUNT_DROPPED_ANSWER);
+		channel->hybrid_refused = true;
+		return;
+	}
 	channel->hellos_asked = 0;
 	sj__handshake_close(channel->handshake);
 	channel->handshake = NULL;
-	if (start_hello(channel, now, NULL, &refused) < 0)
+	if (start_hello(channel, now, &refused) < 0)
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 }
 
-/* [SJ-HS-13] The hello goes out at once, to the address that answered: not without end,
- * for nothing of that was authenticated. */
+/* [SJ-HS-13] The hello goes out at once, to the address that answered: not without
+ * end, for nothing of that was authenticated; but after each one that the clock
+ * sends, for the address may be another by then. */
 static void
 ask_again(struct sj__channel *channel, const struct sj_path *path)
 {
@@ -361,7 +380,7 @@ sj__channel_accept(struct sj_endpoint *endpoint, struct sj_time now,
 	error = sj__channel_fill_ids(channel);
 	if (error == 0)
 		error = sj__handshake_accept(endpoint, hello,
-		    channel->own_ids[0].bytes, now, &channel->handshake);
+		    channel->own_ids[0].bytes, path, now, &channel->handshake);
 	if (error == 0)
 		error = sj__channel_go_on(channel, now);
 	if (error < 0) {
@@ -446,6 +465,7 @@ sj__channel_open_keys(struct sj__channel *channel)
 	channel->peer_credit = result.peer_credit;
 	channel->peer_datagram_max = result.peer_datagram_max;
 	channel->peer_time_unix_s = result.time_unix_s;
+	channel->is_hybrid = result.is_hybrid;
 	error = sj__protection_init(&channel->protection,
 	    sj__endpoint_crypto(channel->endpoint),
 	    sj__endpoint_memory(channel->endpoint), result.suite,
@@ -454,7 +474,11 @@ sj__channel_open_keys(struct sj__channel *channel)
 	if (!channel->is_server) {
 		memcpy(channel->current.peer_id.bytes, result.peer_id, ID_SIZE);
 		channel->current.peer_id.is_valid = true;
+		if (result.has_token)
+			sj__endpoint_keep_token(channel->endpoint,
+			    result.server_key, result.token);
 	}
+	channel->grease_wanted = true;
 	channel->skip_in = sj__channel_next_skip(channel);
 	sj__wipe(&result, sizeof result);
 	return error;
@@ -568,6 +592,7 @@ on_hello_deadline(struct sj__channel *channel, struct sj_time now)
 		return;
 	}
 	channel->hello_wanted = true;
+	channel->hellos_asked = 0;
 	channel->candidate = (channel->candidate + 1) %
 	    channel->candidate_count;
 	if (channel->attempt >= channel->candidate_count)

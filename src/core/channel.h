@@ -124,6 +124,11 @@ struct sj__channel {
 	bool ping_wanted;
 	bool adopted;                           /* known to the endpoint */
 	bool opened_now;
+	bool knows_server;                      /* client: server_key was known before */
+	bool must_be_hybrid;                    /* client: with that key */
+	bool hybrid_refused;                    /* client: and somebody said no */
+	bool is_hybrid;                         /* the handshake was */
+	bool grease_wanted;
 	bool hello_wanted, answer_wanted;
 	bool ack_now;                           /* an acknowledgement is due */
 	uint8_t attempt;                        /* of hello or answer */
@@ -162,6 +167,7 @@ struct channel_connect {
 	const struct sj_path *paths;    /* tried in turn, until one is answered */
 	size_t path_count;
 	const uint8_t *server_key;      /* NK; NULL: NX */
+	bool must_be_hybrid;            /* nothing less counts as an answer */
 	const struct sj__channel_user *user;
 	void *user_data;
 };

@@ -154,6 +154,21 @@ enum packet_kind {
 	PACKET_PATH                     /* challenge or response, on either path */
 };
 
+/* [SJ-VN-5] A frame that means nothing, now and then: so that a peer which
+ * cannot bear it is noticed today. */
+static void
+put_grease(struct sj__channel *channel, struct writer *writer)
+{
+	uint8_t random[5];
+
+	if (writer_left(writer) < GREASE_FRAME_MAX)
+		return;
+	sj__endpoint_random(channel->endpoint, random, sizeof random);
+	sj__frame_grease(writer, random[0], (struct span){ random + 1,
+	    random[1] % 4 });
+	channel->grease_wanted = false;
+}
+
 static void
 fill_packet(struct sj__channel *channel, struct sj_time now,
     enum packet_kind kind, struct channel_path *at, struct writer *writer)
@@ -183,6 +198,8 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 	if (channel->parameters_wanted)
 		put_parameters(channel, writer);
 	put_ids(channel, writer);
+	if (channel->grease_wanted)
+		put_grease(channel, writer);
 	if (channel->user != NULL)
 		channel->user->fill(channel->user_data, now, writer);
 	/* A packet that is full asks for an acknowledgement by itself. */
@@ -213,6 +230,7 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 	if (channel->skip_in-- == 0) {  /* [SJ-PK-6] */
 		sj__recovery_skip_number(&channel->recovery);
 		channel->skip_in = sj__channel_next_skip(channel);
+		channel->grease_wanted = true;
 	}
 	SJ_TRY(sj__recovery_prepare(&channel->recovery, &number));
 	fill_packet(channel, now, kind, at, &writer);

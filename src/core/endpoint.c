@@ -94,6 +94,49 @@ sj__endpoint_datagram_max(const struct sj_endpoint *endpoint)
 	return endpoint->options.datagram_max;
 }
 
+bool
+sj__endpoint_has_hybrid(const struct sj_endpoint *endpoint)
+{
+	return sj__kem_is_there(endpoint->crypto) && !endpoint->options.no_hybrid;
+}
+
+static struct kept_token *
+find_token(struct sj_endpoint *endpoint, const uint8_t server_key[32])
+{
+	for (size_t i = 0; i < TOKENS_KEPT_MAX; i++)
+		if (endpoint->tokens[i].is_there && memcmp(server_key,
+		    endpoint->tokens[i].server_key, 32) == 0)
+			return &endpoint->tokens[i];
+	return NULL;
+}
+
+bool
+sj__endpoint_take_token(struct sj_endpoint *endpoint,
+    const uint8_t server_key[32], uint8_t token[COOKIE_SIZE])
+{
+	struct kept_token *kept = find_token(endpoint, server_key);
+
+	if (kept == NULL)
+		return false;
+	memcpy(token, kept->token, COOKIE_SIZE);
+	kept->is_there = false;
+	return true;
+}
+
+void
+sj__endpoint_keep_token(struct sj_endpoint *endpoint,
+    const uint8_t server_key[32], const uint8_t token[COOKIE_SIZE])
+{
+	struct kept_token *kept = find_token(endpoint, server_key);
+
+	if (kept == NULL)
+		kept = &endpoint->tokens[endpoint->token_next++ %
+		    TOKENS_KEPT_MAX];
+	kept->is_there = true;
+	memcpy(kept->server_key, server_key, 32);
+	memcpy(kept->token, token, COOKIE_SIZE);
+}
+
 size_t
 sj__endpoint_hello_least(const struct sj_endpoint *endpoint)
 {
@@ -551,6 +594,8 @@ set_up(struct sj_endpoint *endpoint, const struct sj_endpoint_options *options,
 	endpoint->cookie_from = COOKIE_FROM;
 	sj__endpoint_random(endpoint, endpoint->strangers.cookie_key,
 	    sizeof endpoint->strangers.cookie_key);
+	sj__endpoint_random(endpoint, endpoint->strangers.token_key,
+	    sizeof endpoint->strangers.token_key);
 	sj__endpoint_random(endpoint, endpoint->id_key, sizeof endpoint->id_key);
 	sj__endpoint_random(endpoint, endpoint->hedge_key,
 	    sizeof endpoint->hedge_key);

@@ -60,6 +60,7 @@ struct stranger_answer {
 struct stranger_hello {
 	bool is_used;
 	uint64_t since;                 /* counts up */
+	uint64_t since_ns;
 	struct sj_path path;
 	struct long_packet header;
 	uint64_t bytes_in;
@@ -71,7 +72,15 @@ struct strangers {
 	size_t answer_first, answer_count;
 	struct stranger_hello *hellos;  /* HELLOS_ASSEMBLED_MAX; NULL until needed */
 	uint64_t hello_count;
-	uint8_t cookie_key[32];
+	uint8_t cookie_key[32], token_key[32];
+};
+
+/* Client: address tokens that servers gave; a new one takes the place of the
+ * oldest. */
+#define TOKENS_KEPT_MAX 16
+struct kept_token {
+	bool is_there;
+	uint8_t server_key[32], token[COOKIE_SIZE];
 };
 
 /* The walk through the store for sj_sessions_list and sj_sessions_revoke. */
@@ -113,6 +122,8 @@ struct sj_endpoint {
 	size_t path_count, half_open, unproven;
 	size_t secrets_asked;                   /* key operations not answered yet */
 	struct strangers strangers;
+	struct kept_token tokens[TOKENS_KEPT_MAX];
+	size_t token_next;
 	/* Limits that tests set to other values. */
 	size_t cookie_from;                     /* half-open channels, then cookies */
 	size_t hello_least, answer_filler;      /* bytes more than it takes */

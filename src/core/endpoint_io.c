@@ -442,6 +442,14 @@ take_login(struct sj_session *session, const struct sj_core_login *login)
 	if (login->server_key != NULL) {
 		memcpy(session->pinned_key, login->server_key, 32);
 		session->has_pinned_key = true;
+		session->must_be_hybrid = login->server_key_is_hybrid;
+	}
+	if (session->must_be_hybrid &&
+	    !sj__endpoint_has_hybrid(session->endpoint)) {
+		sj__endpoint_set_error(session->endpoint, "the key of the server "
+		    "is known with the hybrid key exchange, which this machine "
+		    "cannot do (libcrypto below 3.5, or told not to)");
+		return SJ_ERR_DOWNGRADE;
 	}
 	if (login->server_key_where != NULL && strlen(login->server_key_where) <
 	    sizeof session->key_where)
@@ -464,6 +472,7 @@ connect_session(struct sj_session *session, struct sj_time now,
 		.paths = paths,
 		.path_count = min_size(count, SJ_LOGIN_PATHS_MAX),
 		.server_key = session->has_pinned_key ? session->pinned_key : NULL,
+		.must_be_hybrid = session->must_be_hybrid,
 		.user = &sj__session_channel_user,
 		.user_data = session,
 	};

@@ -12,6 +12,10 @@
 #include "core/endpoint_internal.h"
 
 #define COOKIE_PERIOD_NS (60 * NS_PER_S)        /* two of them are good */
+#define HELLO_REST_NS NS_PER_S                  /* a hello is whole by then */
+#define TOKEN_PERIOD_NS (3600 * NS_PER_S)
+#define TOKEN_PERIODS 24                        /* a day, and what is left of an hour */
+#define TOKEN_TAG_SIZE 12
 
 /* --- Answers ----------------------------------------------------------- */
 
@@ -138,6 +142,64 @@ send_cookie(struct sj_endpoint *endpoint, struct sj_time now,
 	answer_with(endpoint, path, hello, &answer, LONG_COOKIE);
 }
 
+/* --- Address tokens ---------------------------------------------------- */
+
+/* [SJ-HS-17] It lets the next hello in as a cookie would: MAC of the hour and the
+ * address, where the hour is hidden by a MAC of the MAC, so that all of it looks
+ * random. Unlike a cookie it proves no address: whoever saw the hello on its way
+ * can repeat it for a day, and shall not get more for it than was sent. */
+static void
+make_token(struct sj_endpoint *endpoint, uint32_t hour,
+    const struct sj_path *path, uint8_t token[COOKIE_SIZE])
+{
+	uint8_t bytes[4 + 16], mac[32], mask[32];
+	struct writer writer = writer_of(bytes, sizeof bytes);
+	struct span key = { endpoint->strangers.token_key, 32 };
+	struct span address = { bytes, sizeof bytes };
+	struct span tag = { mac, TOKEN_TAG_SIZE };
+
+	write_uint(&writer, hour, 4);
+	write_bytes(&writer, path->remote.ip, 16);
+	if (sj__hmac_parts(endpoint->crypto, HASH_SHA256, key, &address, 1,
+	    mac) < 0 || sj__hmac_parts(endpoint->crypto, HASH_SHA256, key, &tag,
+	    1, mask) < 0) {
+		sj__endpoint_random(endpoint, token, COOKIE_SIZE);
+		return;
+	}
+	memcpy(token, mac, TOKEN_TAG_SIZE);
+	for (size_t i = 0; i < 4; i++)
+		token[TOKEN_TAG_SIZE + i] = mask[i] ^ bytes[i];
+}
+
+void
+sj__strangers_make_token(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, uint8_t token[COOKIE_SIZE])
+{
+	make_token(endpoint, (uint32_t)(now.boot_ns / TOKEN_PERIOD_NS), path,
+	    token);
+}
+
+static bool
+has_token(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *hello)
+{
+	uint32_t hour = (uint32_t)(now.boot_ns / TOKEN_PERIOD_NS), made = 0;
+	struct span key = { endpoint->strangers.token_key, 32 };
+	struct span tag = { hello->cookie, TOKEN_TAG_SIZE };
+	uint8_t mask[32], token[COOKIE_SIZE];
+
+	if (sj__hmac_parts(endpoint->crypto, HASH_SHA256, key, &tag, 1,
+	    mask) < 0)
+		return false;
+	for (size_t i = 0; i < 4; i++)
+		made = made << 8 | (uint32_t)(mask[i] ^
+		    hello->cookie[TOKEN_TAG_SIZE + i]);
+	if (made > hour || hour - made > TOKEN_PERIODS)
+		return false;
+	make_token(endpoint, made, path, token);
+	return sj__equal(token, hello->cookie, COOKIE_SIZE);
+}
+
 /* --- Half-open channels ------------------------------------------------ */
 
 /* The half-open channel that this hello is a copy of. */
@@ -175,8 +237,7 @@ take_hello(struct sj_endpoint *endpoint, struct sj_time now,
     const struct sj_path *path, uint64_t bytes_in, bool is_proven,
     const struct long_packet *hello)
 {
-	struct long_packet refusal = { .version = SJ__VERSION_1,
-	    .code = REFUSAL_UNKNOWN_KEY };
+	struct long_packet refusal = { .version = SJ__VERSION_1 };
 	struct sj__channel *channel;
 	uint8_t hash[32];
 
@@ -185,10 +246,10 @@ take_hello(struct sj_endpoint *endpoint, struct sj_time now,
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
 		return;
 	}
-	switch (sj__handshake_judge(endpoint, hello->body)) {
+	switch (sj__handshake_judge(endpoint, hello->body, &refusal.code)) {
 	case VERDICT_DROP:
 		return;
-	case VERDICT_UNKNOWN_KEY:
+	case VERDICT_REFUSE:
 		answer_with(endpoint, path, hello, &refusal, LONG_REFUSAL);
 		return;
 	case VERDICT_TAKE:
@@ -226,6 +287,32 @@ sj__strangers_fini(struct sj_endpoint *endpoint)
 	strangers->hellos = NULL;
 }
 
+/* So many begin that the oldest has to give way before its rest can
+ * come: that is load, too. */
+static bool
+is_crowded(const struct sj_endpoint *endpoint, struct sj_time now)
+{
+	const struct strangers *strangers = &endpoint->strangers;
+
+	if (strangers->hellos == NULL)
+		return false;
+	for (size_t i = 0; i < HELLOS_ASSEMBLED_MAX; i++)
+		if (!strangers->hellos[i].is_used ||
+		    now.boot_ns - strangers->hellos[i].since_ns >=
+		    HELLO_REST_NS)
+			return false;
+	return true;
+}
+
+/* [SJ-HS-11] Time to look at cookies before anything is kept or computed. */
+static bool
+is_under_load(const struct sj_endpoint *endpoint, struct sj_time now,
+    const struct long_packet *hello)
+{
+	return endpoint->half_open >= endpoint->cookie_from ||
+	    (hello->body.length != hello->total && is_crowded(endpoint, now));
+}
+
 static bool
 is_of_hello(const struct stranger_hello *one, const struct sj_path *path,
     const struct long_packet *hello)
@@ -239,8 +326,8 @@ is_of_hello(const struct stranger_hello *one, const struct sj_path *path,
 /* The place of the hello that this is a fragment of; a new one takes that of
  * the oldest. NULL: no memory. */
 static struct stranger_hello *
-find_hello(struct sj_endpoint *endpoint, const struct sj_path *path,
-    const struct long_packet *hello)
+find_hello(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *hello)
 {
 	struct strangers *strangers = &endpoint->strangers;
 	size_t size = HELLOS_ASSEMBLED_MAX * sizeof *strangers->hellos;
@@ -265,6 +352,7 @@ find_hello(struct sj_endpoint *endpoint, const struct sj_path *path,
 	forget_hello(endpoint, oldest);
 	oldest->is_used = true;
 	oldest->since = ++strangers->hello_count;
+	oldest->since_ns = now.boot_ns;
 	oldest->path = *path;
 	oldest->header = *hello;
 	return oldest;
@@ -275,7 +363,7 @@ take_fragment(struct sj_endpoint *endpoint, struct sj_time now,
     const struct sj_path *path, size_t datagram_length, bool is_proven,
     const struct long_packet *hello)
 {
-	struct stranger_hello *one = find_hello(endpoint, path, hello);
+	struct stranger_hello *one = find_hello(endpoint, now, path, hello);
 	struct long_packet whole = *hello;
 	int error;
 
@@ -340,7 +428,8 @@ sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
 		return;
 	}
 	is_proven = has_cookie(endpoint, now, path, hello);
-	if (!is_proven && endpoint->half_open >= endpoint->cookie_from) {
+	if (!is_proven && is_under_load(endpoint, now, hello) &&
+	    !has_token(endpoint, now, path, hello)) {
 		send_cookie(endpoint, now, path, hello);        /* [SJ-HS-11] */
 		return;
 	}

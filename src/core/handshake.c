@@ -6,7 +6,8 @@
 #define PROLOGUE_MAX (7 + LONG_HEADER_SIZE + OFFER_SIZE)
 
 #define ANSWER_FRAGMENT_MIN 64
-#define PAYLOAD_2_MAX 5120
+#define PAYLOAD_1_MIN 64                /* what the client has to say, at most */
+#define PAYLOAD_2_MAX 4800              /* with a KEM within ANSWER_BODY_MAX */
 
 enum step { STEP_READ, STEP_WRITE, STEP_DONE };
 
@@ -24,20 +25,53 @@ struct sj__handshake {
 	size_t answer_length, answer_at; /* what goes next of it */
 	struct assembly assembly;       /* client: message 2 */
 	uint64_t time_unix_s;
+	uint8_t token[COOKIE_SIZE];     /* server: in message 2 */
 	struct sj__handshake_result result;
 };
 
 /* --- Names and prologue ------------------------------------------------ */
 
+static const struct pattern {
+	uint8_t number;                 /* enum offer_pattern */
+	bool has_key, is_hybrid;
+	const char *names[2];           /* by enum offer_suite */
+} patterns[] = {
+	{ OFFER_NX, false, false, { "Noise_NX_25519_ChaChaPoly_SHA256",
+	    "Noise_NX_25519_AESGCM_SHA256" } },
+	{ OFFER_NK, true, false, { "Noise_NK_25519_ChaChaPoly_SHA256",
+	    "Noise_NK_25519_AESGCM_SHA256" } },
+	{ OFFER_NX_HYBRID, false, true, {
+	    "Noise_NXhfs_25519+MLKEM768_ChaChaPoly_SHA256",
+	    "Noise_NXhfs_25519+MLKEM768_AESGCM_SHA256" } },
+	{ OFFER_NK_HYBRID, true, true, {
+	    "Noise_NKhfs_25519+MLKEM768_ChaChaPoly_SHA256",
+	    "Noise_NKhfs_25519+MLKEM768_AESGCM_SHA256" } },
+};
+
+/* NULL: there is none of that number. */
+static const struct pattern *
+find_pattern(uint8_t number)
+{
+	for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
+		if (patterns[i].number == number)
+			return &patterns[i];
+	return NULL;
+}
+
+static uint8_t
+pattern_of(bool has_key, bool is_hybrid)
+{
+	if (is_hybrid)
+		return has_key ? OFFER_NK_HYBRID : OFFER_NX_HYBRID;
+	return has_key ? OFFER_NK : OFFER_NX;
+}
+
+/* The pattern is one of ours, the suite too. */
 static const char *
 protocol_name(const struct offer *offer)
 {
-	if (offer->pattern == OFFER_NX)
-		return offer->suite == OFFER_AESGCM ?
-		    "Noise_NX_25519_AESGCM_SHA256" :
-		    "Noise_NX_25519_ChaChaPoly_SHA256";
-	return offer->suite == OFFER_AESGCM ? "Noise_NK_25519_AESGCM_SHA256" :
-	    "Noise_NK_25519_ChaChaPoly_SHA256";
+	return find_pattern(offer->pattern)->names[offer->suite ==
+	    OFFER_AESGCM];
 }
 
 /* [SJ-HS-1] */
@@ -107,21 +141,29 @@ static int
 open_noise(struct sj__handshake *handshake, const uint8_t *server_key)
 {
 	struct sj_endpoint *endpoint = handshake->endpoint;
-	uint8_t ephemeral[32], prologue[PROLOGUE_MAX];
+	const struct pattern *pattern = find_pattern(handshake->offer.pattern);
+	uint8_t ephemeral[32], prologue[PROLOGUE_MAX], kem[KEM_SEED_SIZE];
 	struct sj__noise_keys keys = { .ephemeral_private = ephemeral };
 	int error;
 
 	sj__endpoint_key_material(endpoint, ephemeral);
+	if (pattern->is_hybrid) {               /* a seed of 64 bytes, or 32 */
+		sj__endpoint_key_material(endpoint, kem);
+		sj__endpoint_key_material(endpoint, kem + 32);
+		keys.kem_seed = handshake->is_server ? NULL : kem;
+		keys.kem_random = handshake->is_server ? kem : NULL;
+	}
 	if (handshake->is_server) {
 		keys.static_public = server_key;
 		keys.static_private = sj__endpoint_host_private(endpoint);
-	} else if (handshake->offer.pattern == OFFER_NK) {
+	} else if (pattern->has_key) {
 		keys.remote_static = server_key;
 	}
 	error = sj__noise_open(&handshake->noise, sj__endpoint_crypto(endpoint),
 	    sj__endpoint_memory(endpoint), protocol_name(&handshake->offer),
 	    !handshake->is_server, make_prologue(handshake, prologue), &keys);
 	sj__wipe(ephemeral, sizeof ephemeral);
+	sj__wipe(kem, sizeof kem);
 	return error;
 }
 
@@ -134,6 +176,7 @@ finish(struct sj__handshake *handshake)
 	SJ_TRY(sj__noise_split(handshake->noise, result->client_secret,
 	    result->server_secret, result->master));
 	memcpy(result->hash, sj__noise_hash(handshake->noise), 32);
+	result->is_hybrid = find_pattern(handshake->offer.pattern)->is_hybrid;
 	return 0;
 }
 
@@ -173,11 +216,15 @@ write_payload_1(struct sj_endpoint *endpoint, uint8_t *out, size_t size)
 	assert(!writer.failed);
 }
 
-/* Bytes that Noise adds to the payload of message 1. */
+/* Bytes that Noise adds to the payload of message 1: e, with a key the tag of
+ * the payload, and e1, which then has a tag of its own. */
 static size_t
 overhead_1(const struct offer *offer)
 {
-	return 32 + (offer->pattern == OFFER_NK ? 16 : 0);
+	const struct pattern *pattern = find_pattern(offer->pattern);
+	size_t tag = pattern->has_key ? 16 : 0;
+
+	return 32 + tag + (pattern->is_hybrid ? KEM_PUBLIC_SIZE + tag : 0);
 }
 
 /* The body fills as many whole datagrams as it needs, or as least asks for. */
@@ -185,12 +232,15 @@ static int
 write_message_1(struct sj__handshake *handshake, size_t least)
 {
 	struct sj__memory *memory = sj__endpoint_memory(handshake->endpoint);
-	size_t count = (least + HELLO_FRAGMENT - 1) / HELLO_FRAGMENT;
+	size_t needed = OFFER_SIZE + overhead_1(&handshake->offer) +
+	    PAYLOAD_1_MIN;
+	size_t count = ((least > needed ? least : needed) + HELLO_FRAGMENT - 1) /
+	    HELLO_FRAGMENT;
 	uint8_t payload[HELLO_BODY_MAX], hash[32];
 	struct span span = { payload, 0 };
 	ptrdiff_t length;
 
-	count = min_size(count > 0 ? count : 1, HELLO_FRAGMENTS_MAX);
+	count = min_size(count, HELLO_FRAGMENTS_MAX);
 	handshake->body_length = count * HELLO_FRAGMENT;
 	handshake->body = sj__memory_allocate(memory, handshake->body_length);
 	if (handshake->body == NULL)
@@ -207,8 +257,6 @@ write_message_1(struct sj__handshake *handshake, size_t least)
 	sj__sha256(sj__endpoint_crypto(handshake->endpoint), handshake->body,
 	    handshake->body_length, hash);
 	memcpy(handshake->header.digest, hash, DIGEST_SIZE);
-	sj__endpoint_random(handshake->endpoint, handshake->header.cookie,
-	    COOKIE_SIZE);
 	return 0;
 }
 
@@ -227,8 +275,13 @@ sj__handshake_begin(const struct sj__handshake_client *client,
 	handshake->header.version = SJ__VERSION_1;
 	sj__endpoint_random(endpoint, handshake->header.destination, ID_SIZE);
 	memcpy(handshake->header.source, client->id, ID_SIZE);
-	handshake->offer.pattern = client->server_key != NULL ? OFFER_NK :
-	    OFFER_NX;
+	if (client->has_token)
+		memcpy(handshake->header.cookie, client->token, COOKIE_SIZE);
+	else
+		sj__endpoint_random(endpoint, handshake->header.cookie,
+		    COOKIE_SIZE);
+	handshake->offer.pattern = pattern_of(client->server_key != NULL,
+	    client->is_hybrid);
 	handshake->offer.suite = OFFER_CHACHAPOLY;
 	if (client->server_key != NULL)
 		handshake->offer.key_number = key_number(endpoint,
@@ -301,6 +354,7 @@ read_payload_2(struct sj__handshake *handshake, struct span list)
 	struct span suite = sj__parameter_find(list, PARAMETER_SUITE, &failed);
 	struct span id = sj__parameter_find(list, PARAMETER_ID, &failed);
 	struct span time = sj__parameter_find(list, PARAMETER_TIME, &failed);
+	struct span token = sj__parameter_find(list, PARAMETER_TOKEN, &failed);
 	struct reader reader = reader_of(time.data, time.length);
 
 	result->peer_credit = sj__parameter_number(list, PARAMETER_CREDIT, 0,
@@ -315,6 +369,9 @@ read_payload_2(struct sj__handshake *handshake, struct span list)
 	result->suite = (enum packet_suite)suite.data[0];
 	memcpy(result->peer_id, id.data, ID_SIZE);
 	result->time_unix_s = time.length == 8 ? read_uint(&reader, 8) : 0;
+	result->has_token = token.length == COOKIE_SIZE;
+	if (result->has_token)
+		memcpy(result->token, token.data, COOKIE_SIZE);
 	return 0;
 }
 
@@ -363,53 +420,94 @@ sj__handshake_server_key(const struct sj__handshake *handshake)
 	return handshake->result.server_key;
 }
 
+/* Only for what was offered can it be refused; what the client was told before
+ * stays said. */
 bool
 sj__handshake_may_be_refused(const struct sj__handshake *handshake,
     const struct long_packet *refusal, struct offer *refused)
 {
 	const struct offer *offer = &handshake->offer;
+	const struct pattern *pattern = find_pattern(offer->pattern);
+	unsigned possible = (pattern->has_key ? REFUSAL_UNKNOWN_KEY : 0U) |
+	    (pattern->is_hybrid ? REFUSAL_NO_HYBRID : 0U);
 
-	if (offer->pattern != OFFER_NK ||
+	if (refusal->code == REFUSAL_NONE || (refusal->code & ~possible) != 0 ||
 	    !sj__handshake_is_answered_by(handshake, refusal))
 		return false;
-	memset(refused, 0, sizeof *refused);
-	refused->refusal = refusal->code;
-	refused->refused_pattern = offer->pattern;
-	refused->refused_key_number = offer->key_number;
+	*refused = *offer;
+	if (offer->refusal == REFUSAL_NONE) {
+		refused->refused_pattern = offer->pattern;
+		refused->refused_key_number = offer->key_number;
+	}
+	refused->refusal = offer->refusal | refusal->code;
 	return true;
 }
 
 /* --- Server ------------------------------------------------------------ */
 
-/* An offer that makes sense. [SJ-HS-3] */
+/* [SJ-HS-3] [SJ-HS-15] What this server has to refuse of an offer of a pattern
+ * and a key number. */
+static unsigned
+refusal_of(struct sj_endpoint *endpoint, const struct pattern *pattern,
+    uint32_t number, uint32_t own)
+{
+	return (pattern->has_key && number != own ? REFUSAL_UNKNOWN_KEY : 0U) |
+	    (pattern->is_hybrid && !sj__endpoint_has_hybrid(endpoint) ?
+	    REFUSAL_NO_HYBRID : 0U);
+}
+
+/* What the client says it was refused is what this server refuses, and nothing
+ * but that is missing from its offer: else somebody wants it to do with less. */
+static bool
+is_refused_rightly(struct sj_endpoint *endpoint, const struct offer *offer,
+    uint32_t own)
+{
+	const struct pattern *now = find_pattern(offer->pattern);
+	const struct pattern *first = find_pattern(offer->refused_pattern);
+	unsigned refusal = offer->refusal;
+
+	if (refusal == REFUSAL_NONE)
+		return true;
+	if (first == NULL || (refusal & ~(unsigned)REFUSALS_ALL) != 0 ||
+	    (refusal & ~refusal_of(endpoint, first, offer->refused_key_number,
+	    own)) != 0)
+		return false;
+	return now->has_key == (first->has_key &&
+	    !(refusal & REFUSAL_UNKNOWN_KEY)) &&
+	    now->is_hybrid == (first->is_hybrid &&
+	    !(refusal & REFUSAL_NO_HYBRID)) &&
+	    (!now->has_key || offer->key_number == offer->refused_key_number);
+}
+
 enum sj__verdict
-sj__handshake_judge(struct sj_endpoint *endpoint, struct span body)
+sj__handshake_judge(struct sj_endpoint *endpoint, struct span body,
+    uint8_t *refusal)
 {
 	uint32_t own = key_number(endpoint,
 	    sj__endpoint_host_key(endpoint)->public_key);
+	const struct pattern *pattern = NULL;
 	struct offer offer;
 
-	if (!sj__offer_decode(body, &offer) ||
-	    (offer.pattern != OFFER_NX && offer.pattern != OFFER_NK) ||
-	    (offer.suite != OFFER_CHACHAPOLY && offer.suite != OFFER_AESGCM)) {
+	if (sj__offer_decode(body, &offer))
+		pattern = find_pattern(offer.pattern);
+	if (pattern == NULL || (offer.suite != OFFER_CHACHAPOLY &&
+	    offer.suite != OFFER_AESGCM)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_FORM);
 		return VERDICT_DROP;
 	}
-	if (offer.refusal != REFUSAL_NONE &&
-	    (offer.refusal != REFUSAL_UNKNOWN_KEY ||
-	    offer.refused_pattern != OFFER_NK ||
-	    offer.refused_key_number == own)) {
+	if (!is_refused_rightly(endpoint, &offer, own)) {
 		sj__endpoint_count(endpoint, COUNT_DROPPED_HELLO_REFUSAL);
 		return VERDICT_DROP;
 	}
-	return offer.pattern == OFFER_NK && offer.key_number != own ?
-	    VERDICT_UNKNOWN_KEY : VERDICT_TAKE;
+	*refusal = (uint8_t)refusal_of(endpoint, pattern, offer.key_number, own);
+	return *refusal != REFUSAL_NONE ? VERDICT_REFUSE : VERDICT_TAKE;
 }
 
 int
 sj__handshake_accept(struct sj_endpoint *endpoint,
     const struct long_packet *hello, const uint8_t id[ID_SIZE],
-    struct sj_time now, struct sj__handshake **out)
+    const struct sj_path *path, struct sj_time now,
+    struct sj__handshake **out)
 {
 	struct sj__handshake *handshake = handshake_new(endpoint, true);
 	struct sj__memory *memory = sj__endpoint_memory(endpoint);
@@ -422,6 +520,7 @@ sj__handshake_accept(struct sj_endpoint *endpoint,
 	handshake->header.body = (struct span){ NULL, 0 };
 	memcpy(handshake->own_id, id, ID_SIZE);
 	handshake->time_unix_s = now.unix_s;
+	sj__strangers_make_token(endpoint, now, path, handshake->token);
 	(void)sj__offer_decode(hello->body, &handshake->offer);
 	handshake->body = sj__memory_allocate(memory, hello->body.length);
 	if (handshake->body != NULL) {
@@ -516,6 +615,8 @@ step_write(struct sj__handshake *handshake)
 	sj__parameter_write_number(&writer, PARAMETER_DATAGRAM_MAX,
 	    DATAGRAM_MAX);
 	sj__parameter_write(&writer, PARAMETER_TIME, time, sizeof time);
+	sj__parameter_write(&writer, PARAMETER_TOKEN, handshake->token,
+	    COOKIE_SIZE);
 	sj__endpoint_random(handshake->endpoint, grease, sizeof grease);
 	sj__parameter_write(&writer, 31 * (uint64_t)(grease[0] + 256) + 27,
 	    grease + 1, grease[3] % 3);
@@ -568,9 +669,12 @@ sj__handshake_answer(struct sj__handshake *handshake, uint8_t attempt,
 	    .attempt = attempt };
 	size_t left = handshake->answer_length - handshake->answer_at, length;
 
-	if (capacity <= ANSWER_HEADER_SIZE + ANSWER_FRAGMENT_MIN)
+	if (capacity < ANSWER_HEADER_SIZE + 2 * ANSWER_FRAGMENT_MIN)
 		return 0;
 	length = min_size(left, capacity - ANSWER_HEADER_SIZE);
+	/* A tiny rest would make a packet that is dropped [SJ-PK-1]. */
+	if (length < left && left - length < ANSWER_FRAGMENT_MIN)
+		length -= ANSWER_FRAGMENT_MIN;
 	packet.flags = sj__long_flags(handshake->endpoint, LONG_ANSWER);
 	memcpy(packet.destination, handshake->header.source, ID_SIZE);
 	memcpy(packet.source, handshake->header.destination, ID_SIZE);

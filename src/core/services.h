@@ -87,6 +87,18 @@ const struct sj_host_key *sj__endpoint_host_key(
 /* The private half, or NULL if it is held elsewhere. */
 const uint8_t *sj__endpoint_host_private(const struct sj_endpoint *endpoint);
 uint32_t sj__endpoint_datagram_max(const struct sj_endpoint *endpoint);
+/* ML-KEM-768 is there, and wanted. */
+bool sj__endpoint_has_hybrid(const struct sj_endpoint *endpoint);
+/* Client: what a server gave for its next hello from this address; each is taken
+ * once. false: there is none. */
+bool sj__endpoint_take_token(struct sj_endpoint *endpoint,
+    const uint8_t server_key[32], uint8_t token[COOKIE_SIZE]);
+void sj__endpoint_keep_token(struct sj_endpoint *endpoint,
+    const uint8_t server_key[32], const uint8_t token[COOKIE_SIZE]);
+/* Server: one for that address. */
+void sj__strangers_make_token(struct sj_endpoint *endpoint,
+    struct sj_time now, const struct sj_path *path,
+    uint8_t token[COOKIE_SIZE]);
 /* Bytes that a hello has at least, and an answer more: for tests. */
 size_t sj__endpoint_hello_least(const struct sj_endpoint *endpoint);
 size_t sj__endpoint_answer_filler(const struct sj_endpoint *endpoint);

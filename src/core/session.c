@@ -391,6 +391,23 @@ sj__session_deadline(const struct sj_session *session)
 	return session->deadline_ns;
 }
 
+/* [SJ-HS-16] Nobody who is believed answered, and somebody said what the server
+ * itself would not. */
+static void
+end_for_hybrid(struct sj_session *session)
+{
+	struct text text = text_of(session->text, sizeof session->text);
+
+	text_add(&text, session->server_name);
+	text_add(&text, " refuses the hybrid key exchange");
+	if (session->key_where[0] != '\0') {
+		text_add(&text, " that it did before (");
+		text_add(&text, session->key_where);
+		text_add(&text, ")");
+	}
+	sj__session_end(session, SJ_ERR_DOWNGRADE, session->text);
+}
+
 void
 sj__session_on_deadline(struct sj_session *session, struct sj_time now)
 {
@@ -419,7 +436,10 @@ sj__session_on_deadline(struct sj_session *session, struct sj_time now)
 		sj__session_end(session, SJ_ERR_REFUSED, NULL);
 		return;
 	}
-	sj__session_end(session, SJ_ERR_UNREACHABLE, NULL);
+	if (session->channel != NULL && session->channel->hybrid_refused)
+		end_for_hybrid(session);
+	else
+		sj__session_end(session, SJ_ERR_UNREACHABLE, NULL);
 }
 
 /* --- Questions --------------------------------------------------------- */
@@ -556,6 +576,8 @@ sj_session_identity(const struct sj_session *session)
 	identity->application = session->application;
 	identity->server_key = session->server_key_text;
 	identity->peer_address = session->peer_address;
+	if (session->channel != NULL)
+		identity->hybrid = session->channel->is_hybrid;
 	return identity;
 }
 

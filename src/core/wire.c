@@ -267,6 +267,14 @@ sj__frame_close(struct writer *writer, uint64_t code, struct span text)
 }
 
 void
+sj__frame_grease(struct writer *writer, uint8_t n, struct span bytes)
+{
+	assert(bytes.length <= GREASE_BYTES_MAX);
+	write_varint(writer, 31 * (uint64_t)n + 27);
+	write_sized(writer, bytes.data, bytes.length);
+}
+
+void
 sj__frame_parameters(struct writer *writer, struct span list)
 {
 	write_varint(writer, FRAME_PARAMETERS);

@@ -55,9 +55,15 @@ enum long_type {
 	LONG_EARLY = 5                  /* reserved */
 };
 
-enum offer_pattern { OFFER_NX = 1, OFFER_NK = 2, OFFER_NK_PSK0 = 3 };
+enum offer_pattern {
+	OFFER_NX = 1, OFFER_NK = 2,
+	OFFER_NK_PSK0 = 3,              /* reserved */
+	OFFER_NX_HYBRID = 4, OFFER_NK_HYBRID = 5
+};
 enum offer_suite { OFFER_CHACHAPOLY = 1, OFFER_AESGCM = 2 };
-enum refusal_code { REFUSAL_NONE = 0, REFUSAL_UNKNOWN_KEY = 1 };
+/* Bits: an offer can be refused for both reasons at once. */
+enum refusal_code { REFUSAL_NONE = 0, REFUSAL_UNKNOWN_KEY = 1, REFUSAL_NO_HYBRID = 2 };
+#define REFUSALS_ALL (REFUSAL_UNKNOWN_KEY | REFUSAL_NO_HYBRID)
 enum packet_suite { SUITE_AES_128_GCM = 1, SUITE_AES_256_GCM = 2, SUITE_CHACHA20_POLY1305 = 3 };
 
 /* What a hello offers: in the prologue, so that nobody can change it. */
@@ -65,8 +71,8 @@ struct offer {
 	uint8_t pattern;                /* enum offer_pattern */
 	uint8_t suite;                  /* enum offer_suite */
 	uint32_t key_number;            /* NK: first 4 bytes of SHA-256 of the static key */
-	uint8_t refusal;                /* enum refusal_code that made the client try again */
-	uint8_t refused_pattern;
+	uint8_t refusal;                /* all enum refusal_code that the client was told */
+	uint8_t refused_pattern;        /* its first offer, the one before any of them */
 	uint32_t refused_key_number;
 };
 #define OFFER_SIZE 12
@@ -206,6 +212,10 @@ void sj__frame_retire_id(struct writer *writer, uint64_t sequence);
 void sj__frame_path(struct writer *writer, enum frame_type type,
     const uint8_t bytes[8]);
 void sj__frame_close(struct writer *writer, uint64_t code, struct span text);
+/* A frame of type 31n + 27, with at most GREASE_BYTES_MAX that mean nothing. */
+#define GREASE_BYTES_MAX 3
+#define GREASE_FRAME_MAX (2 + 1 + GREASE_BYTES_MAX)
+void sj__frame_grease(struct writer *writer, uint8_t n, struct span bytes);
 void sj__frame_parameters(struct writer *writer, struct span list);
 
 /*
@@ -264,7 +274,8 @@ enum parameter_type {
 	PARAMETER_ACK_DELAY = 5,        /* varint: at most, in ms */
 	PARAMETER_DATAGRAM_MAX = 6,     /* varint: the largest the sender takes */
 	PARAMETER_VERSIONS = 7,         /* message 1: u32 each */
-	PARAMETER_TIME = 8              /* message 2: server time, unix seconds, u64 */
+	PARAMETER_TIME = 8,             /* message 2: server time, unix seconds, u64 */
+	PARAMETER_TOKEN = 9             /* message 2: in place of the next hello's cookie */
 };
 /* The value of a type in a list, empty with data NULL if absent; malformed
  * lists make *failed true. */

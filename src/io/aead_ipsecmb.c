@@ -27,6 +27,15 @@
 
 #include "core/crypto.h"
 
+/* The manager's layout is that of the header, and each major version has one. */
+#if IMB_VERSION_NUM >= 0x20000
+#define SONAME "libIPSec_MB.so.2"
+#define FEATURES_EMULATED 0                     /* went with version 2 */
+#else
+#define SONAME "libIPSec_MB.so.1"
+#define FEATURES_EMULATED IMB_FEATURE_AESNI_EMU
+#endif
+
 #define AEADS 2
 
 struct row {
@@ -187,7 +196,7 @@ load(struct sj__ipsecmb *ipsecmb)
 		return false;
 	init(ipsecmb->manager, NULL);
 	if ((ipsecmb->manager->features & needed) != needed ||
-	    ipsecmb->manager->features & IMB_FEATURE_AESNI_EMU)
+	    ipsecmb->manager->features & FEATURES_EMULATED)
 		return false;
 	fill(ipsecmb);
 	return knows_answer(&ipsecmb->tables[0]) &&
@@ -201,7 +210,7 @@ sj__ipsecmb_open(void)
 
 	if (ipsecmb == NULL)
 		return NULL;
-	ipsecmb->library = dlopen("libIPSec_MB.so.1", RTLD_NOW | RTLD_LOCAL);
+	ipsecmb->library = dlopen(SONAME, RTLD_NOW | RTLD_LOCAL);
 	if (ipsecmb->library == NULL || !load(ipsecmb)) {
 		sj__ipsecmb_close(ipsecmb);
 		return NULL;

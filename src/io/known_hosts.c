@@ -16,6 +16,7 @@
 #include "io/known_hosts.h"
 
 #define TYPE "sojourn-x25519"
+#define HYBRID "hybrid"
 #define FILE_MAX ((size_t)16 << 20)
 
 static int
@@ -29,15 +30,17 @@ host_name(const char *host, unsigned port, char *out, size_t size)
 
 /* Is this line about that host? Then its key is taken. */
 static int
-match(char *line, const char *name, uint8_t key[32])
+match(char *line, const char *name, struct known_host *known)
 {
 	char *rest = NULL, *host = strtok_r(line, " \t\r", &rest);
 	char *type = strtok_r(NULL, " \t\r", &rest);
 	char *text = strtok_r(NULL, " \t\r", &rest);
+	char *word = strtok_r(NULL, " \t\r", &rest);
 
+	known->is_hybrid = word != NULL && strcmp(word, HYBRID) == 0;
 	return host != NULL && host[0] != '#' && strcmp(host, name) == 0 &&
 	    type != NULL && strcmp(type, TYPE) == 0 && text != NULL &&
-	    base64_decode(text, strlen(text), key, 32) == 32;
+	    base64_decode(text, strlen(text), known->key, 32) == 32;
 }
 
 static int
@@ -50,31 +53,53 @@ file_name(const char *state_dir, char *out, size_t size)
 	return 0;
 }
 
-int
-known_hosts_find(const char *state_dir, const char *host, unsigned port,
-    uint8_t key[32], char *where, size_t capacity)
+/* The first line about that host decides; further ones with its key can only add
+ * the word. */
+static int
+search(char *text, size_t length, const char *name, struct known_host *known)
 {
-	char path[4096], name[300], *text, *line, *next;
-	size_t length, number = 0;
+	struct known_host one;
+	char *line, *next;
+	size_t number = 0;
 	int found = 0;
 
-	if (file_name(state_dir, path, sizeof path) < 0 ||
-	    host_name(host, port, name, sizeof name) < 0)
-		return -1;
-	text = file_read(path, FILE_MAX, &length, NULL);
-	if (text == NULL)
-		return errno == ENOENT ? 0 : -1;
-	for (line = text; line < text + length && !found; line = next) {
+	for (line = text; line < text + length; line = next) {
 		next = memchr(line, '\n', (size_t)(text + length - line));
 		if (next != NULL)
 			*next++ = '\0';
 		else
 			next = text + length;
 		number++;
-		found = match(line, name, key);
+		if (!match(line, name, &one))
+			continue;
+		if (!found) {
+			*known = one;
+			snprintf(known->where, sizeof known->where,
+			    "line %zu of known_hosts", number);
+			found = 1;
+		} else if (memcmp(one.key, known->key, 32) == 0) {
+			known->is_hybrid |= one.is_hybrid;
+		}
 	}
-	if (found)
-		snprintf(where, capacity, "line %zu of known_hosts", number);
+	return found;
+}
+
+int
+known_hosts_find(const char *state_dir, const char *host, unsigned port,
+    struct known_host *known)
+{
+	char path[4096], name[300], *text;
+	size_t length;
+	int found;
+
+	memset(known, 0, sizeof *known);
+	if (file_name(state_dir, path, sizeof path) < 0 ||
+	    host_name(host, port, name, sizeof name) < 0)
+		return -1;
+	text = file_read(path, FILE_MAX, &length, NULL);
+	if (text == NULL)
+		return errno == ENOENT ? 0 : -1;
+	found = search(text, length, name, known);
 	free(text);
 	return found;
 }
@@ -112,7 +137,7 @@ lacks_newline(int fd)
 
 int
 known_hosts_add(const char *state_dir, const char *host, unsigned port,
-    const uint8_t key[32])
+    const uint8_t key[32], int is_hybrid)
 {
 	char path[4096], name[300], line[512], text[64];
 	int fd, length, result = -1, error;
@@ -130,8 +155,9 @@ known_hosts_add(const char *state_dir, const char *host, unsigned port,
 		return -1;
 	base64_encode(key, 32, text, sizeof text);
 	flock(fd, LOCK_EX);
-	length = snprintf(line, sizeof line, "%s%s " TYPE " %s\n",
-	    lacks_newline(fd) ? "\n" : "", name, text);
+	length = snprintf(line, sizeof line, "%s%s " TYPE " %s%s\n",
+	    lacks_newline(fd) ? "\n" : "", name, text,
+	    is_hybrid ? " " HYBRID : "");
 	if (write(fd, line, (size_t)length) == length)
 		result = fsync(fd);
 	error = errno;

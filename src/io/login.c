@@ -191,7 +191,7 @@ logins_forget(struct driver *driver)
 /* The key to expect: pinned by the caller, or known from before. */
 static int
 find_key(struct driver *driver, const struct target *target,
-    struct sj_core_login *login, uint8_t key[32], char *where, size_t size)
+    struct sj_core_login *login, struct known_host *known)
 {
 	const struct sj_endpoint_options *options =
 	    sj__endpoint_options(driver->endpoint);
@@ -201,21 +201,22 @@ find_key(struct driver *driver, const struct target *target,
 	if (pin != NULL && strncmp(pin, "SHA256:", 7) == 0)
 		return 0;
 	if (pin != NULL) {
-		if (base64_decode(pin, strlen(pin), key, 32) != 32)
+		if (base64_decode(pin, strlen(pin), known->key, 32) != 32)
 			return SJ_ERR_ARGUMENT;
-		login->server_key = key;
+		login->server_key = known->key;
 		login->server_key_where = "pinned";
 		return 0;
 	}
 	if (options->state_dir == NULL)
 		return 0;
 	found = known_hosts_find(options->state_dir, target->host, target->port,
-	    key, where, size);
+	    known);
 	if (found < 0)
 		return SJ_ERR_FILE;
 	if (found == 1) {
-		login->server_key = key;
-		login->server_key_where = where;
+		login->server_key = known->key;
+		login->server_key_is_hybrid = known->is_hybrid;
+		login->server_key_where = known->where;
 	}
 	return 0;
 }
@@ -227,8 +228,8 @@ sj_login(struct sj_endpoint *endpoint, const char *text,
 	struct sj_core_login login = { .options = SJ_LOGIN_OPTIONS };
 	struct driver *driver;
 	struct target target;
-	uint8_t key[32];
-	char where[64], literal[320];
+	struct known_host known;
+	char literal[320];
 	int error;
 
 	if (session == NULL)
@@ -251,7 +252,7 @@ sj_login(struct sj_endpoint *endpoint, const char *text,
 	login.server_name = target.host;
 	login.application = target.application;
 	login.user = target.user;
-	error = find_key(driver, &target, &login, key, where, sizeof where);
+	error = find_key(driver, &target, &login, &known);
 	if (error < 0) {
 		sj__endpoint_set_error(endpoint, error == SJ_ERR_FILE ?
 		    "known_hosts cannot be read" :
@@ -293,7 +294,8 @@ decide(struct driver *driver, struct sj_session *session, const char *file)
 		(void)sj_login_refuse(session);
 }
 
-/* host and port of the session, as known_hosts names them */
+/* A key that was just trusted; or one known before, which now did the hybrid
+ * exchange for the first time. Host and port as known_hosts names them. */
 static void
 remember_key(struct driver *driver, struct sj_session *session,
     const char *state_dir)
@@ -301,10 +303,20 @@ remember_key(struct driver *driver, struct sj_session *session,
 	const uint8_t *key = sj_core_session_server_key(session);
 	unsigned port = session->channel != NULL ?
 	    session->channel->current.path->key.remote.port : SJ_PORT;
+	bool is_hybrid = session->channel != NULL &&
+	    session->channel->is_hybrid;
+	struct known_host known;
 
+	if (key == NULL || !(session->newly_trusted ||
+	    (is_hybrid && !session->must_be_hybrid)))
+		return;
+	if (!session->newly_trusted && (known_hosts_find(state_dir,
+	    session->server_name, port, &known) != 1 ||
+	    memcmp(known.key, key, 32) != 0 || known.is_hybrid))
+		return;
 	session->newly_trusted = false;
-	if (key != NULL && known_hosts_add(state_dir, session->server_name,
-	    port, key) < 0)
+	if (known_hosts_add(state_dir, session->server_name, port, key,
+	    is_hybrid) < 0)
 		sj__endpoint_set_error(driver->endpoint,
 		    "the server's key could not be added to known_hosts");
 }
@@ -326,8 +338,7 @@ login_event(struct driver *driver, struct sj_event *event)
 		decide(driver, event->session, options->authorized_keys);
 		return true;
 	}
-	if (event->type == SJ_EV_STARTED && options->state_dir != NULL &&
-	    event->session->newly_trusted)
+	if (event->type == SJ_EV_STARTED && options->state_dir != NULL)
 		remember_key(driver, event->session, options->state_dir);
 	if (event->type == SJ_EV_ENDED)
 		forget_lookup(driver, event->session);

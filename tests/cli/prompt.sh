@@ -47,4 +47,26 @@ expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
 rm "$XDG_STATE_HOME/sojourn/known_hosts"
 expect 0 "$SOJOURN" logout --all
 answer yes || fail "yes is not taken"
+
+# What the keys were made with is told, and remembered with the server's key.
+KNOWN="$XDG_STATE_HOME/sojourn/known_hosts"
+expect 0 "$SOJOURN" status --json
+if grep -q '"key_exchange":"x25519+mlkem768"' out; then
+	grep -q ' hybrid$' "$KNOWN" || fail "the hybrid exchange is forgotten"
+	# a line of before: the word is added
+	sed -i 's/ hybrid$//' "$KNOWN"
+	expect 0 "$SOJOURN" logout --all
+	expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
+	grep -q ' hybrid$' "$KNOWN" || fail "the hybrid exchange is not noted"
+	expect 0 "$SOJOURN" logout --all
+else
+	says out '"key_exchange":"x25519"'
+	grep -q hybrid "$KNOWN" && fail "a hybrid exchange that was none"
+	# elsewhere there was one: here the login fails, and says why
+	expect 0 "$SOJOURN" logout --all
+	sed -i 's/$/ hybrid/' "$KNOWN"
+	expect 255 "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
+	says err "libcrypto"
+	says err "next: "
+fi
 echo ok

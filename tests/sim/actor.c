@@ -70,6 +70,7 @@ actors_open(struct world *world)
 	options.host_key = &world->host_key;
 	options.store = slow_store(world);
 	options.application = "sim";
+	options.no_hybrid = !world->drawn.server_hybrid;
 	error = sj__endpoint_create(&world->server, &options, &world->server_io,
 	    NULL);
 	assert(error == 0);
@@ -85,6 +86,7 @@ actors_open(struct world *world)
 		client_signer(client);
 		options = (struct sj_endpoint_options)SJ_ENDPOINT_OPTIONS;
 		options.mechs = client->mechs;
+		options.no_hybrid = !world->drawn.client_hybrid;
 		error = sj__endpoint_create(&client->endpoint, &options,
 		    &client->io, NULL);
 		assert(error == 0);

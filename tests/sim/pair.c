@@ -63,6 +63,7 @@ pair_open(struct pair *pair)
 	options.listen = "rogue";
 	options.memory_max = MEMORY_MAX;
 	options.host_key = &pair->world.host_key;
+	options.no_hybrid = 1;          /* a hello is one datagram */
 	if (sj__endpoint_create(&pair->world.server, &options,
 	    &pair->world.server_io, NULL) < 0)
 		fail(NULL, "no server");
@@ -72,6 +73,7 @@ pair_open(struct pair *pair)
 	options = (struct sj_endpoint_options)SJ_ENDPOINT_OPTIONS;
 	options.memory_max = MEMORY_MAX;
 	options.mechs = client->mechs;
+	options.no_hybrid = 1;
 	if (sj__endpoint_create(&client->endpoint, &options, &client->io,
 	    NULL) < 0)
 		fail(NULL, "no client");

@@ -72,6 +72,8 @@ draw_options(struct world *world)
 		faults->hello_least = draw(world, 4500);
 	if (draw(world, 3) == 0)
 		faults->answer_filler = draw(world, 4500);
+	faults->server_hybrid = draw(world, 4) > 0;
+	faults->client_hybrid = draw(world, 4) > 0;
 	faults->ecn = (enum ecn_fault)draw(world, 4);
 	if (draw(world, 3) == 0)
 		faults->rebind_ns = (1 + draw(world, 8)) * NS_PER_S;
@@ -206,7 +208,7 @@ simulate(uint64_t seed, bool verbose)
 		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
 		    "reorder %u repeat %u delay %llu ms jitter %llu ms rate %llu B/s "
 		    "queue %zu mtu %zu answers %u ms rebind %llu s "
-		    "ecn %d cookies %d hello %zu answer %zu "
+		    "ecn %d cookies %d hybrid %d %d hello %zu answer %zu "
 		    "clients %u\n",
 		    (unsigned long long)seed, world->drawn.loss,
 		    world->drawn.burst, world->drawn.duplicate,
@@ -218,6 +220,7 @@ simulate(uint64_t seed, bool verbose)
 		    world->drawn.answer_delay_ms,
 		    (unsigned long long)(world->drawn.rebind_ns / NS_PER_S),
 		    (int)world->drawn.ecn, world->drawn.cookies,
+		    world->drawn.server_hybrid, world->drawn.client_hybrid,
 		    world->drawn.hello_least, world->drawn.answer_filler,
 		    world->client_count);
 	run(world);

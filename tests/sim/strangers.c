@@ -65,34 +65,42 @@ open_server(void)
 	surround_init(&world);
 	options.listen = "sim";
 	options.host_key = &world.host_key;
+	options.no_hybrid = 1;          /* hellos of one datagram, unless asked */
 	check(sj__endpoint_create(&world.server, &options, &world.server_io,
 	    NULL) == 0, "no server");
 }
 
-static struct sj_session *
+static void
+log_in(const uint8_t *server_key)
+{
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice", .server_key = server_key,
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_session *session;
+
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.options.trust_first_use = 1;
+	check(sj_core_login(world.clients[0].endpoint, world.now, &login,
+	    &session) == 0, "no login");
+}
+
+static void
 open_client(size_t hello_least)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
 	struct client *client = &world.clients[0];
-	struct sj_core_login login = { .server_name = "server",
-	    .application = "sim", .user = "alice",
-	    .options = SJ_LOGIN_OPTIONS };
-	struct sj_session *session;
 
 	client->world = &world;
 	client->index = 1;
 	client->io = world.server_io;
 	client_signer(client);
 	options.mechs = client->mechs;
+	options.no_hybrid = 1;
 	check(sj__endpoint_create(&client->endpoint, &options, &client->io,
 	    NULL) == 0, "no client");
 	client->endpoint->hello_least = hello_least;
-	login.path.transport = SJ_TRANSPORT_UDP;
-	login.path.remote.port = SJ_PORT;
-	login.options.trust_first_use = 1;
-	check(sj_core_login(client->endpoint, world.now, &login, &session) == 0,
-	    "no login");
-	return session;
+	log_in(NULL);
 }
 
 static void
@@ -163,6 +171,28 @@ memory(void)
 	return stats.memory;
 }
 
+/* What strangers send between two datagrams of the client: beginnings of hellos,
+ * from many addresses. */
+static unsigned crowd;
+static uint8_t crowd_hello[8192];
+
+static void
+let_crowd_in(void)
+{
+	uint8_t copy[HELLO_SIZE];
+	struct sj_path path;
+
+	for (unsigned i = 0; i < crowd; i++) {
+		uint64_t id = draw(NULL, UINT64_MAX);
+
+		memcpy(copy, crowd_hello, sizeof copy);
+		memcpy(copy + 5, &id, sizeof id);
+		path = address(1000 + (unsigned)draw(NULL, 100000));
+		sj_core_receive(world.server, world.now, &path, SJ_ECN_NONE,
+		    copy, sizeof copy, sizeof copy);
+	}
+}
+
 /* Client and server talk; whether the login is done in the end. */
 static bool
 converse(unsigned from)
@@ -177,9 +207,16 @@ converse(unsigned from)
 
 	for (int i = 0; i < 200 && !started; i++) {
 		while (sj_core_transmit(client, world.now, &batch))
-			sj_core_receive(world.server, world.now, &up,
-			    SJ_ECN_NONE, buffer, batch.length,
-			    batch.segment_size);
+			for (size_t at = 0; at < batch.length;
+			    at += batch.segment_size) {
+				size_t left = batch.length - at;
+
+				sj_core_receive(world.server, world.now, &up,
+				    SJ_ECN_NONE, buffer + at,
+				    min_size(left, batch.segment_size),
+				    batch.segment_size);
+				let_crowd_in();
+			}
 		while (sj_core_event(world.server, world.now, &event))
 			if (event.type == SJ_EV_LOGIN)
 				check(sj_login_accept(event.session, NULL) == 0,
@@ -333,6 +370,154 @@ flood(size_t hello_least)
 	close_server();
 }
 
+/* [SJ-HS-11] More beginnings of hellos come between the client's two datagrams
+ * than are kept: what makes room for it is a cookie. */
+static void
+crowded(void)
+{
+	uint8_t hello[8192];
+
+	open_server();
+	world.server->cookie_from = SIZE_MAX;
+	open_client(1300);
+	take_hello(crowd_hello, sizeof crowd_hello);
+	close_client();
+	open_client(1300);
+	crowd = 3 * HELLOS_ASSEMBLED_MAX;
+	let_crowd_in();
+	check(converse(5), "a crowd keeps an honest client out");
+	check(world.server->counters[COUNT_COOKIES] > 0, "no cookie was asked");
+	crowd = 0;
+	(void)converse(5);              /* what the server still has to say */
+	/* A second later it is nobody's load any more. */
+	close_client();
+	world.now.boot_ns += NS_PER_S;
+	world.server->counters[COUNT_COOKIES] = 0;
+	open_client(1300);
+	take_hello(hello, sizeof hello);
+	check(throw(hello, HELLO_SIZE, 6, NULL) == 0 &&
+	    world.server->counters[COUNT_COOKIES] == 0, "a crowd that left");
+	close_client();
+	close_server();
+}
+
+/* How many cookies a login from there takes, and whether the server's key is
+ * known to the client. */
+static uint64_t
+cookies_of_login(unsigned from, bool key_is_known)
+{
+	uint64_t before = world.server->counters[COUNT_COOKIES];
+
+	log_in(key_is_known ? world.host_key.public_key : NULL);
+	check(converse(from), "no login");
+	return world.server->counters[COUNT_COOKIES] - before;
+}
+
+/* [SJ-HS-17] What the server gave in one channel spares the cookie of the next,
+ * once, from the same address, for a day. */
+static void
+tokens(void)
+{
+	unsigned count = 0;
+
+	open_server();
+	world.server->cookie_from = 0;
+	open_client(0);
+	check(converse(5), "no first login");
+	check(world.server->counters[COUNT_COOKIES] == 1, "without a cookie");
+	check(cookies_of_login(5, true) == 0, "a token is worth nothing");
+	check(cookies_of_login(5, true) == 0, "a login by token gives no token");
+	check(cookies_of_login(6, true) == 1, "a token is good elsewhere");
+	world.now.boot_ns += 23 * 3600 * NS_PER_S;
+	check(cookies_of_login(6, true) == 0, "a token lasts less than a day");
+	world.now.boot_ns += 26 * 3600 * NS_PER_S;
+	check(cookies_of_login(6, true) == 1, "a token lasts more than a day");
+	/* Who does not know the server has none of it, or asks another. */
+	check(cookies_of_login(6, false) == 1, "a token for anybody");
+	for (int i = 0; i < TOKENS_KEPT_MAX; i++) {
+		struct kept_token *kept =
+		    &world.clients[0].endpoint->tokens[i];
+
+		kept->token[3] ^= 1;
+		count += kept->is_there;
+	}
+	check(count == 1, "more than one token of a server");
+	check(cookies_of_login(6, true) == 1, "a changed token is good");
+	close_client();
+	close_server();
+}
+
+/* [SJ-HS-16] A machine that cannot do it does not try without. */
+static void
+hybrid_is_missing(void)
+{
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .server_key_is_hybrid = 1, .options = SJ_LOGIN_OPTIONS };
+	struct sj_session *session;
+
+	open_server();
+	open_client(0);
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.server_key = world.host_key.public_key;
+	check(sj_core_login(world.clients[0].endpoint, world.now, &login,
+	    &session) == SJ_ERR_DOWNGRADE && session == NULL,
+	    "a client does with less than it had");
+	close_client();
+	close_server();
+}
+
+/* [SJ-HS-15] [SJ-HS-16] Server without, client with: refused, and told so by
+ * both; unless the client knows better. */
+static void
+hybrid_is_refused(void)
+{
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "alice",
+	    .server_key_is_hybrid = 1,
+	    .server_key_where = "line 7 of known_hosts",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct sj_event event = { .type = SJ_EV_NONE };
+	static uint8_t buffer[65536];
+	struct sj_batch batch = { .bytes = buffer, .capacity = sizeof buffer };
+	struct sj_session *session;
+	struct sj_endpoint *client;
+
+	open_server();
+	open_client(0);
+	client = world.clients[0].endpoint;
+	check(converse(5), "no login");
+	if (!sj__kem_is_there(client->crypto)) {
+		printf("not tried, libcrypto has no ML-KEM-768: a refusal\n");
+		close_client();
+		close_server();
+		return;
+	}
+	client->options.no_hybrid = 0;
+	check(cookies_of_login(5, true) == 0 && cookies_of_login(5, false) == 0,
+	    "no login without hybrid");
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	login.server_key = world.host_key.public_key;
+	check(sj_core_login(client, world.now, &login, &session) == 0,
+	    "not begun");
+	check(!converse(5), "a client believes that hybrid has gone");
+	world.now.boot_ns += 11 * NS_PER_S;
+	while (sj_core_transmit(client, world.now, &batch))
+		continue;
+	while (event.type != SJ_EV_ENDED)
+		check(sj_core_event(client, world.now, &event), "no end");
+	check(event.error == SJ_ERR_DOWNGRADE &&
+	    strstr(event.text, "line 7 of known_hosts") != NULL,
+	    "a downgrade is not told");
+	world.server->options.no_hybrid = 0;
+	check(sj_core_login(client, world.now, &login, &session) == 0 &&
+	    converse(5), "no login with hybrid");
+	check(sj_session_identity(session)->hybrid, "hybrid is not told");
+	close_client();
+	close_server();
+}
+
 /* Every bit of a hello and of an answer: it does not verify, and an honest one
  * after it does. */
 static void
@@ -366,6 +551,10 @@ main(void)
 	cookies();
 	flood(0);
 	flood(1300);
+	crowded();
+	tokens();
+	hybrid_is_missing();
+	hybrid_is_refused();
 	flipped_bits();
 	printf("strangers got what they may\n");
 	return 0;

@@ -35,6 +35,7 @@ enum ecn_fault { ECN_KEPT, ECN_BLEACHED, ECN_DROPPED, ECN_CONGESTED };
 struct faults {
 	unsigned loss, burst, duplicate, corrupt, reorder;      /* per 10,000 */
 	bool cookies;                   /* asked for from the first hello on */
+	bool server_hybrid, client_hybrid; /* where libcrypto has it */
 	size_t hello_least, answer_filler; /* messages of several datagrams */
 	unsigned repeat;                /* by somebody elsewhere, and sooner */
 	uint64_t delay_ns, jitter_ns, rate_bytes_s;

@@ -75,6 +75,27 @@ sj__endpoint_answer_filler(const struct sj_endpoint *endpoint)
 	return filler;
 }
 
+static bool hybrid_is_wanted;
+
+bool
+sj__endpoint_has_hybrid(const struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return hybrid_is_wanted && sj__kem_is_there(crypto);
+}
+
+static const uint8_t address_token[COOKIE_SIZE] = "fifteen letters";
+
+void
+sj__strangers_make_token(struct sj_endpoint *endpoint, struct sj_time time,
+    const struct sj_path *path, uint8_t token[COOKIE_SIZE])
+{
+	(void)endpoint;
+	(void)time;
+	(void)path;
+	memcpy(token, address_token, COOKIE_SIZE);
+}
+
 /* --- Steps -------------------------------------------------------------- */
 
 static int
@@ -84,6 +105,7 @@ set_up(void **state)
 	draw_state = 271828;
 	key_elsewhere = false;
 	filler = 0;
+	hybrid_is_wanted = false;
 	memset(counts, 0, sizeof counts);
 	sj__memory_init(&memory, 1 << 20);
 	if (sj__crypto_open(&crypto, &memory, NULL) < 0)
@@ -104,7 +126,7 @@ static struct sj__handshake *
 begin(const uint8_t *server_key, const struct offer *refused)
 {
 	struct sj__handshake_client client = { .server_key = server_key,
-	    .refused = refused };
+	    .refused = refused, .is_hybrid = sj__endpoint_has_hybrid(NULL) };
 	struct sj__handshake *handshake;
 
 	memcpy(client.id, client_id, ID_SIZE);
@@ -127,10 +149,11 @@ digest(uint8_t *hello)
 }
 
 static size_t
-refuse(const struct long_packet *hello, uint8_t *out, size_t capacity)
+refuse(const struct long_packet *hello, uint8_t code, uint8_t *out,
+    size_t capacity)
 {
 	struct long_packet refusal = { .version = SJ__VERSION_1,
-	    .code = REFUSAL_UNKNOWN_KEY,
+	    .code = code,
 	    .flags = sj__long_flags(NULL, LONG_REFUSAL) };
 
 	memcpy(refusal.destination, hello->source, ID_SIZE);
@@ -158,15 +181,17 @@ static size_t
 serve_whole(const struct long_packet *hello, uint8_t *out, size_t capacity,
     struct sj__handshake_result *result)
 {
-	enum sj__verdict verdict = sj__handshake_judge(NULL, hello->body);
+	uint8_t code = 0;
+	enum sj__verdict verdict = sj__handshake_judge(NULL, hello->body,
+	    &code);
 	struct sj__handshake *server;
 	size_t answered = 0;
 
 	if (verdict == VERDICT_DROP)
 		return 0;
-	if (verdict == VERDICT_UNKNOWN_KEY)
-		return refuse(hello, out, capacity);
-	assert_int_equal(sj__handshake_accept(NULL, hello, server_id, now,
+	if (verdict == VERDICT_REFUSE)
+		return refuse(hello, code, out, capacity);
+	assert_int_equal(sj__handshake_accept(NULL, hello, server_id, NULL, now,
 	    &server), 0);
 	if (step(server) == 0)
 		answered = sj__handshake_answer(server, 1, out, capacity);
@@ -236,6 +261,8 @@ assert_agree(const struct sj__handshake *client,
 	assert_int_equal(result.suite, server->suite);
 	assert_int_equal(result.suite, SUITE_AES_128_GCM);
 	assert_int_equal(result.time_unix_s, now.unix_s);
+	assert_true(result.has_token);
+	assert_memory_equal(result.token, address_token, COOKIE_SIZE);
 	assert_int_equal(result.peer_credit, CREDIT_BEFORE_LOGIN);
 	assert_int_equal(result.peer_ack_delay_ms, 25);
 	assert_memory_not_equal(result.client_secret, result.server_secret, 32);
@@ -432,6 +459,166 @@ forged_refusal(void **state)
 	}
 }
 
+/* What a server has to refuse of an offer, said once more, in another way. */
+static unsigned
+model_refusal(unsigned pattern, bool key_is_ours)
+{
+	unsigned refusal = 0;
+
+	if ((pattern == OFFER_NK || pattern == OFFER_NK_HYBRID) && !key_is_ours)
+		refusal += REFUSAL_UNKNOWN_KEY;
+	if (pattern >= OFFER_NX_HYBRID && !sj__endpoint_has_hybrid(NULL))
+		refusal += REFUSAL_NO_HYBRID;
+	return refusal;
+}
+
+/* What is left of a pattern after a refusal. */
+static unsigned
+model_left(unsigned pattern, unsigned refusal)
+{
+	static const uint8_t left[4][6] = {
+		{ 0, OFFER_NX, OFFER_NK, 0, OFFER_NX_HYBRID, OFFER_NK_HYBRID },
+		{ 0, OFFER_NX, OFFER_NX, 0, OFFER_NX_HYBRID, OFFER_NX_HYBRID },
+		{ 0, OFFER_NX, OFFER_NK, 0, OFFER_NX, OFFER_NK },
+		{ 0, OFFER_NX, OFFER_NX, 0, OFFER_NX, OFFER_NX },
+	};
+
+	return left[refusal][pattern];
+}
+
+/* Every offer with every story of a refusal: [SJ-HS-3], [SJ-HS-15]. A story is
+ * believed if this server would have refused so, and if nothing else has changed
+ * since; and what is taken is never less than the first offer without reason. */
+static void
+every_refusal(void **state)
+{
+	uint32_t own = key_number(NULL, host.public_key);
+	unsigned taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 7 * 7 * 6 * 2 * 2 * 2; i++) {
+		struct offer offer = { .suite = OFFER_CHACHAPOLY,
+		    .pattern = (uint8_t)(i % 7),
+		    .refused_pattern = (uint8_t)(i / 7 % 7),
+		    .refusal = (uint8_t)(i / 49 % 6),
+		    .key_number = own + (i / 294 % 2),
+		    .refused_key_number = own + (i / 588 % 2) };
+		uint8_t body[OFFER_SIZE], code = 0;
+		bool is_known = offer.pattern > 0 && offer.pattern < 6 &&
+		    offer.pattern != OFFER_NK_PSK0;
+		bool first_is_known = offer.refused_pattern > 0 &&
+		    offer.refused_pattern < 6 &&
+		    offer.refused_pattern != OFFER_NK_PSK0;
+		enum sj__verdict expected = VERDICT_DROP, verdict;
+		unsigned refusal;
+
+		hybrid_is_wanted = i / 1176 > 0;
+		if (is_known && (offer.refusal == 0 || (offer.refusal < 4 &&
+		    first_is_known &&
+		    (offer.refusal & ~model_refusal(offer.refused_pattern,
+		    offer.refused_key_number == own)) == 0 &&
+		    model_left(offer.refused_pattern, offer.refusal) ==
+		    offer.pattern && ((offer.pattern != OFFER_NK &&
+		    offer.pattern != OFFER_NK_HYBRID) || offer.key_number ==
+		    offer.refused_key_number))))
+			expected = model_refusal(offer.pattern,
+			    offer.key_number == own) != 0 ? VERDICT_REFUSE :
+			    VERDICT_TAKE;
+		sj__offer_encode(&offer, body);
+		verdict = sj__handshake_judge(NULL, (struct span){ body,
+		    sizeof body }, &code);
+		assert_int_equal(verdict, expected);
+		refusal = model_refusal(offer.pattern, offer.key_number == own);
+		if (verdict == VERDICT_REFUSE)
+			assert_int_equal(code, refusal);
+		taken += verdict == VERDICT_TAKE;
+	}
+	assert_true(taken > 20);
+}
+
+/* A client believes only what its offer can be refused for, and tells the next
+ * server all that it was told. */
+static void
+refused_in_steps(void **state)
+{
+	struct sj__handshake *client;
+	struct long_packet packet = { .version = SJ__VERSION_1 };
+	struct offer first, second;
+
+	(void)state;
+	client = begin(host.public_key, NULL);
+	memcpy(packet.source, client->header.destination, ID_SIZE);
+	for (unsigned code = 0; code < 256; code++) {
+		packet.code = (uint8_t)code;
+		assert_int_equal(sj__handshake_may_be_refused(client, &packet,
+		    &first), code == REFUSAL_UNKNOWN_KEY);
+	}
+	client->offer.pattern = OFFER_NK_HYBRID;        /* as if there were one */
+	packet.code = REFUSAL_UNKNOWN_KEY | REFUSAL_NO_HYBRID;
+	assert_true(sj__handshake_may_be_refused(client, &packet, &first));
+	assert_int_equal(first.refusal, 3);
+	packet.code = REFUSAL_NO_HYBRID;
+	assert_true(sj__handshake_may_be_refused(client, &packet, &first));
+	assert_int_equal(first.refused_pattern, OFFER_NK_HYBRID);
+	assert_int_equal(first.refused_key_number,
+	    key_number(NULL, host.public_key));
+	sj__handshake_close(client);
+	client = begin(host.public_key, &first);
+	memcpy(packet.source, client->header.destination, ID_SIZE);
+	assert_int_equal(client->offer.refusal, REFUSAL_NO_HYBRID);
+	packet.code = REFUSAL_UNKNOWN_KEY;
+	client->offer.pattern = OFFER_NK;
+	assert_true(sj__handshake_may_be_refused(client, &packet, &second));
+	assert_int_equal(second.refusal, 3);
+	assert_int_equal(second.refused_pattern, OFFER_NK_HYBRID);
+	sj__handshake_close(client);
+}
+
+/* Both forms with ML-KEM-768: two datagrams there, two back, and every bit of
+ * message 2 counts. */
+static void
+hybrid(void **state)
+{
+	uint8_t hello[2 * HELLO_SIZE], answer[2400], body[HELLO_BODY_MAX];
+	struct sj__handshake_result server;
+	struct long_packet packet;
+
+	(void)state;
+	hybrid_is_wanted = true;
+	if (!sj__kem_is_there(crypto)) {
+		print_message("skipped: libcrypto has no ML-KEM-768\n");
+		skip();
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct sj__handshake *client = begin(i > 0 ?
+		    host.public_key : NULL, NULL);
+		size_t length;
+
+		assert_int_equal(sj__handshake_hello(client, 0, hello,
+		    sizeof hello), 2 * HELLO_SIZE);
+		for (unsigned j = 0; j < 2; j++) {
+			assert_true(sj__long_decode((struct span){ hello +
+			    j * HELLO_SIZE, HELLO_SIZE }, &packet));
+			memcpy(body + packet.offset, packet.body.data,
+			    packet.body.length);
+		}
+		packet.offset = 0;
+		packet.body = (struct span){ body, packet.total };
+		length = serve_whole(&packet, answer, sizeof answer, &server);
+		assert_true(length > 1088);
+		for (size_t bit = 8 * ANSWER_HEADER_SIZE; bit < 8 * length;
+		    bit += 7) {
+			answer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_true(take(client, answer, length) < 0);
+			answer[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		assert_int_equal(take(client, answer, length), 0);
+		assert_agree(client, &server);
+		assert_true(server.is_hybrid && client->result.is_hybrid);
+		sj__handshake_close(client);
+	}
+}
+
 /* The number is right, the key is not: four bytes prove nothing. */
 static void
 wrong_key_same_number(void **state)
@@ -470,7 +657,7 @@ retransmission(void **state)
 	assert_int_equal(sj__handshake_hello(client, 0, two, HELLO_SIZE - 1),
 	    0);
 	assert_true(sj__long_decode((struct span){ one, HELLO_SIZE }, &hello));
-	assert_int_equal(sj__handshake_accept(NULL, &hello, server_id, now,
+	assert_int_equal(sj__handshake_accept(NULL, &hello, server_id, NULL, now,
 	    &server), 0);
 	assert_int_equal(sj__handshake_step(server, key), 0);
 	assert_int_equal(sj__handshake_step(server, key), 0);
@@ -481,7 +668,7 @@ retransmission(void **state)
 	b[ATTEMPT_AT] = a[ATTEMPT_AT];
 	assert_memory_equal(a, b, length);
 	assert_int_equal(sj__handshake_answer(server, 0, a,
-	    ANSWER_HEADER_SIZE + 64), 0);
+	    ANSWER_HEADER_SIZE + 2 * ANSWER_FRAGMENT_MIN - 1), 0);
 	assert_false(sj__handshake_answer_is_begun(server));
 	copy = hello;
 	assert_true(sj__handshake_is_of(server, &copy));
@@ -561,6 +748,7 @@ nothing_in_common(void **state)
 static void
 fragments(void **state)
 {
+	uint8_t code = 0;
 	static uint8_t hellos[HELLO_FRAGMENTS_MAX * HELLO_SIZE];
 	static uint8_t answers[8][1200], body[HELLO_BODY_MAX];
 	struct sj__handshake_client options = { .body_least = 3500 };
@@ -587,8 +775,9 @@ fragments(void **state)
 	hello.offset = 0;
 	hello.body = (struct span){ body, total };
 	filler = 3000;
-	assert_int_equal(sj__handshake_judge(NULL, hello.body), VERDICT_TAKE);
-	assert_int_equal(sj__handshake_accept(NULL, &hello, server_id, now,
+	assert_int_equal(sj__handshake_judge(NULL, hello.body, &code),
+	    VERDICT_TAKE);
+	assert_int_equal(sj__handshake_accept(NULL, &hello, server_id, NULL, now,
 	    &server), 0);
 	assert_int_equal(sj__handshake_step(server, key), 0);
 	do {
@@ -611,6 +800,37 @@ fragments(void **state)
 	assert_true(take(client, answers[0], lengths[0]) > 0);
 	assert_int_equal(take(client, answers[1], lengths[1]), 0);
 	assert_agree(client, &result);
+	sj__handshake_close(client);
+}
+
+/* Whatever an answer's length, each of its fragments makes a packet that is
+ * long enough to be taken. */
+static void
+no_tiny_fragment(void **state)
+{
+	uint8_t one[HELLO_SIZE], answer[1200], key[32];
+	struct sj__handshake *client = begin(NULL, NULL), *server;
+	struct long_packet hello;
+
+	(void)state;
+	hello_of(client, one);
+	assert_true(sj__long_decode((struct span){ one, HELLO_SIZE }, &hello));
+	for (filler = 1000; filler < 1000 + 1200; filler++) {
+		size_t length, total = 0, whole;
+
+		assert_int_equal(sj__handshake_accept(NULL, &hello, server_id,
+		    NULL, now, &server), 0);
+		assert_int_equal(sj__handshake_step(server, key), 0);
+		whole = server->answer_length;
+		do {
+			length = sj__handshake_answer(server, 0, answer,
+			    sizeof answer);
+			assert_true(length >= PACKET_MIN);
+			total += length - ANSWER_HEADER_SIZE;
+		} while (sj__handshake_answer_is_begun(server));
+		assert_int_equal(total, whole);
+		sj__handshake_close(server);
+	}
 	sj__handshake_close(client);
 }
 
@@ -659,7 +879,7 @@ no_memory(void **state)
 	for (memory.limit = used; memory.limit < used + sizeof *client;
 	    memory.limit += 500) {
 		assert_int_equal(sj__handshake_accept(NULL, &packet, server_id,
-		    now, &server), SJ_ERR_MEMORY);
+		    NULL, now, &server), SJ_ERR_MEMORY);
 		assert_null(server);
 		assert_int_equal(sj__handshake_begin(&again, &server),
 		    SJ_ERR_MEMORY);
@@ -668,7 +888,7 @@ no_memory(void **state)
 	}
 	/* Room for the one, not for its Noise. */
 	memory.limit = used + sizeof *client + 10;
-	assert_true(sj__handshake_accept(NULL, &packet, server_id, now,
+	assert_true(sj__handshake_accept(NULL, &packet, server_id, NULL, now,
 	    &server) < 0);
 	assert_int_equal(memory.used, used);
 	memory.limit = 1 << 20;
@@ -687,6 +907,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(unknown_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(forged_refusal, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(every_refusal, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(refused_in_steps, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(hybrid, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wrong_key_same_number, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(retransmission, set_up,
@@ -696,6 +921,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(nothing_in_common, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(fragments, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_tiny_fragment, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(cookie, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
 	};

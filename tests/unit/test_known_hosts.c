@@ -4,8 +4,8 @@
 
 #include "io/known_hosts.c"
 
-static char state_dir[64], where[64];
-static uint8_t key[32];
+static char state_dir[64];
+static struct known_host known;
 
 static int
 set_up(void **state)
@@ -19,10 +19,8 @@ set_up(void **state)
 static int
 find(const char *host, unsigned port)
 {
-	memset(key, 0x55, sizeof key);
-	memset(where, 0, sizeof where);
-	return known_hosts_find(state_dir, host, port, key, where,
-	    sizeof where);
+	memset(&known, 0x55, sizeof known);
+	return known_hosts_find(state_dir, host, port, &known);
 }
 
 /* A key that says which it is. */
@@ -52,7 +50,7 @@ added(void **state)
 	for (unsigned i = 0; i < count; i++) {
 		assert_int_equal(find(table[i].host, table[i].port), 0);
 		assert_int_equal(known_hosts_add(state_dir, table[i].host,
-		    table[i].port, key_of(i)), 0);
+		    table[i].port, key_of(i), 0), 0);
 		for (unsigned j = 0; j < count; j++) {
 			char line[64];
 
@@ -60,10 +58,10 @@ added(void **state)
 			    j <= i);
 			if (j > i)
 				continue;
-			assert_memory_equal(key, key_of(j), 32);
+			assert_memory_equal(known.key, key_of(j), 32);
 			snprintf(line, sizeof line, "line %u of known_hosts",
 			    j + 1);
-			assert_string_equal(where, line);
+			assert_string_equal(known.where, line);
 		}
 	}
 }
@@ -75,13 +73,38 @@ changed(void **state)
 {
 	(void)state;
 	empty_folder();
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(1)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(1), 0),
 	    0);
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(2)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(2), 0),
 	    0);
 	assert_int_equal(find("h", SJ_PORT), 1);
-	assert_memory_equal(key, key_of(1), 32);
-	assert_string_equal(where, "line 1 of known_hosts");
+	assert_memory_equal(known.key, key_of(1), 32);
+	assert_string_equal(known.where, "line 1 of known_hosts");
+}
+
+/* [SJ-HS-16] The word is remembered for the host and key it was said of. */
+static void
+hybrid(void **state)
+{
+	(void)state;
+	empty_folder();
+	assert_int_equal(known_hosts_add(state_dir, "a", SJ_PORT, key_of(1), 0),
+	    0);
+	assert_int_equal(known_hosts_add(state_dir, "b", SJ_PORT, key_of(2), 1),
+	    0);
+	assert_int_equal(known_hosts_add(state_dir, "a", SJ_PORT, key_of(2), 1),
+	    0);
+	assert_int_equal(find("b", SJ_PORT), 1);
+	assert_true(known.is_hybrid);
+	assert_int_equal(find("a", SJ_PORT), 1);
+	assert_memory_equal(known.key, key_of(1), 32);
+	assert_false(known.is_hybrid);          /* it was another key's */
+	assert_int_equal(known_hosts_add(state_dir, "a", SJ_PORT, key_of(1), 1),
+	    0);
+	assert_int_equal(find("a", SJ_PORT), 1);
+	assert_true(known.is_hybrid);
+	assert_string_equal(known.where, "line 1 of known_hosts");
+	assert_int_equal(find("a", 22), 0);
 }
 
 static void
@@ -119,10 +142,10 @@ lines(void **state)
 		assert_int_equal(find("h", SJ_PORT), table[i].line > 0);
 		if (table[i].line == 0)
 			continue;
-		assert_memory_equal(key, key_of(0), 32);
+		assert_memory_equal(known.key, key_of(0), 32);
 		snprintf(line, sizeof line, "line %d of known_hosts",
 		    table[i].line);
-		assert_string_equal(where, line);
+		assert_string_equal(known.where, line);
 	}
 	/* A comment is about nobody, whatever it is asked for. */
 	put_file("known_hosts", 0600, "#h sojourn-x25519 " KEY "\n");
@@ -141,18 +164,18 @@ odd_names(void **state)
 	empty_folder();
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		assert_int_equal(known_hosts_add(state_dir, table[i], SJ_PORT,
-		    key_of(0)), -1);
+		    key_of(0), 0), -1);
 		assert_int_equal(errno, EINVAL);
 	}
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
-	assert_int_equal(known_hosts_add(state_dir, name, SJ_PORT, key_of(0)),
+	assert_int_equal(known_hosts_add(state_dir, name, SJ_PORT, key_of(0), 0),
 	    -1);
 	assert_int_equal(find(name, SJ_PORT), -1);
 	assert_int_equal(access(in_folder("known_hosts"), F_OK), -1);
 	/* The longest that fits. */
 	name[253] = '\0';
-	assert_int_equal(known_hosts_add(state_dir, name, 65535, key_of(0)),
+	assert_int_equal(known_hosts_add(state_dir, name, 65535, key_of(0), 0),
 	    0);
 	assert_int_equal(find(name, 65535), 1);
 }
@@ -163,11 +186,11 @@ no_newline(void **state)
 {
 	(void)state;
 	put_file("known_hosts", 0600, "h sojourn-x25519 AAECAwQ");
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(3)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(3), 0),
 	    0);
 	assert_int_equal(find("h", SJ_PORT), 1);
-	assert_memory_equal(key, key_of(3), 32);
-	assert_string_equal(where, "line 2 of known_hosts");
+	assert_memory_equal(known.key, key_of(3), 32);
+	assert_string_equal(known.where, "line 2 of known_hosts");
 }
 
 static void
@@ -180,7 +203,7 @@ makes_folders(void **state)
 	umask(0);
 	snprintf(state_dir, sizeof state_dir, "%s/one/two", folder);
 	assert_int_equal(find("h", SJ_PORT), 0);
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0), 0),
 	    0);
 	umask(022);
 	assert_int_equal(stat(in_folder("one"), &info), 0);
@@ -201,12 +224,12 @@ unreadable(void **state)
 	empty_folder();
 	assert_int_equal(mkdir(in_folder("known_hosts"), 0700), 0);
 	assert_int_equal(find("h", SJ_PORT), -1);
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0), 0),
 	    -1);
 	assert_int_equal(rmdir(in_folder("known_hosts")), 0);
 	put_file("file", 0600, "");
 	snprintf(state_dir, sizeof state_dir, "%s/file", folder);
-	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0)),
+	assert_int_equal(known_hosts_add(state_dir, "h", SJ_PORT, key_of(0), 0),
 	    -1);
 	snprintf(state_dir, sizeof state_dir, "%s", folder);
 }
@@ -227,7 +250,7 @@ many_writers(void **state)
 			for (unsigned j = 0; j < 10; j++) {
 				snprintf(host, sizeof host, "h%u", 10 * i + j);
 				failed |= known_hosts_add(state_dir, host,
-				    SJ_PORT, key_of(10 * i + j));
+				    SJ_PORT, key_of(10 * i + j), 0);
 			}
 			_exit(failed != 0);
 		}
@@ -238,7 +261,7 @@ many_writers(void **state)
 	for (unsigned i = 0; i < 80; i++) {
 		snprintf(host, sizeof host, "h%u", i);
 		assert_int_equal(find(host, SJ_PORT), 1);
-		assert_memory_equal(key, key_of(i), 32);
+		assert_memory_equal(known.key, key_of(i), 32);
 	}
 	assert_int_equal(shell("test $(wc -l < known_hosts) = 80"), 0);
 }
@@ -249,6 +272,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(added),
 		cmocka_unit_test(changed),
+		cmocka_unit_test(hybrid),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(no_newline),
