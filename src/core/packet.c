@@ -241,6 +241,34 @@ on_other_phase(struct sj__protection *protection, uint64_t number,
 	return 0;
 }
 
+/* The phase and the whole number that a header names. */
+static uint8_t
+read_header(const uint8_t *packet, uint64_t expected, uint64_t *number)
+{
+	uint64_t truncated = 0;
+
+	for (unsigned i = 0; i < NUMBER_SIZE; i++)
+		truncated = truncated << 8 | packet[1 + ID_SIZE + i];
+	*number = number_expand(truncated, expected);
+	return packet[0] & FLAG_KEY_PHASE;
+}
+
+/* The keys of a phase without a branch or an index of ours that depends on it:
+ * only the AEAD follows the pointer (RFC 9001 section 9.5). */
+static void *
+select_keys(const struct sj__protection *protection, uint8_t phase,
+    uint8_t iv[12])
+{
+	const struct sj__packet_keys *keys = protection->receive;
+	uintptr_t zero = (uintptr_t)keys[0].context;
+	uintptr_t one = (uintptr_t)keys[1].context;
+	uint8_t mask = (uint8_t)-phase;
+
+	for (unsigned i = 0; i < 12; i++)
+		iv[i] = keys[0].iv[i] ^ (mask & (keys[0].iv[i] ^ keys[1].iv[i]));
+	return (void *)(zero ^ ((zero ^ one) & -(uintptr_t)phase));
+}
+
 int
 sj__packet_open(struct sj__protection *protection, uint64_t expected,
     uint8_t *packet, size_t length, uint64_t *number, struct span *payload,
@@ -248,22 +276,20 @@ sj__packet_open(struct sj__protection *protection, uint64_t expected,
 {
 	uint8_t *bytes = packet + SHORT_HEADER_SIZE;
 	size_t payload_length = length - SHORT_OVERHEAD;
-	uint8_t phase = packet[0] & FLAG_KEY_PHASE;
-	struct sj__packet_keys *keys = &protection->receive[phase];
-	uint64_t truncated = 0;
-	uint8_t nonce[12];
+	uint8_t phase = read_header(packet, expected, number);
+	uint8_t iv[12], nonce[12];
+	void *context = select_keys(protection, phase, iv);
 
 	*updated = false;
-	for (unsigned i = 0; i < NUMBER_SIZE; i++)
-		truncated = truncated << 8 | packet[1 + ID_SIZE + i];
-	*number = number_expand(truncated, expected);
-	make_nonce(keys->iv, *number, nonce);
-	if (protection->aead->open(protection->aead, keys->context, nonce,
-	    packet, SHORT_HEADER_SIZE, bytes, payload_length,
+	make_nonce(iv, *number, nonce);
+	if (protection->aead->open(protection->aead, context, nonce, packet,
+	    SHORT_HEADER_SIZE, bytes, payload_length,
 	    bytes + payload_length) < 0) {
 		protection->failed_opens++;
 		return SJ_ERR_PROTOCOL;
 	}
+	/* Anew: from here on the header is authentic, and may decide. */
+	phase = read_header(packet, expected, number);
 	if (packet[0] & ~FLAG_KEY_PHASE)
 		return SJ_ERR_PROTOCOL; /* [SJ-PK-4] */
 	payload->data = bytes;
@@ -293,6 +319,7 @@ sj__protection_update(struct sj__protection *protection, uint64_t next_number)
 	SJ_TRY(keys_next(protection, &next, &protection->send));
 	keys_fini(protection, &protection->send);
 	protection->send = next;
+	sj__wipe(&next, sizeof next);
 	protection->send_phase ^= 1;
 	protection->sent_in_phase = 0;
 	protection->phase_confirmed = false;

@@ -254,11 +254,13 @@ number_expand(uint64_t truncated, uint64_t expected)
 	const uint64_t half = window / 2;
 	uint64_t candidate = (expected & ~(window - 1)) | truncated;
 
-	if (candidate + half <= expected && candidate < VARINT_MAX - window)
-		return candidate + window;
-	if (candidate > expected + half && candidate >= window)
-		return candidate - window;
-	return candidate;
+	/* Without a branch: what is not authentic yet decides about nothing. */
+	uint64_t up = (uint64_t)(candidate + half <= expected) &
+	    (uint64_t)(candidate < VARINT_MAX - window);
+	uint64_t down = (uint64_t)(candidate > expected + half) &
+	    (uint64_t)(candidate >= window);
+
+	return candidate + window * up - window * down;
 }
 
 /*
