@@ -413,7 +413,7 @@ bucket_of(struct sj_endpoint *endpoint, const struct sj_path *key)
 {
 	uint64_t hash, words[2];
 
-	memcpy(&hash, endpoint->hedge_key, sizeof hash);
+	hash = endpoint->path_seed;
 	memcpy(words, key->remote.ip, sizeof words);
 	for (int i = 0; i < 2; i++) {
 		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
@@ -599,6 +599,8 @@ set_up(struct sj_endpoint *endpoint, const struct sj_endpoint_options *options,
 	sj__endpoint_random(endpoint, endpoint->id_key, sizeof endpoint->id_key);
 	sj__endpoint_random(endpoint, endpoint->hedge_key,
 	    sizeof endpoint->hedge_key);
+	sj__endpoint_random(endpoint, &endpoint->path_seed,
+	    sizeof endpoint->path_seed);
 	sj__endpoint_random(endpoint, &worker, 1);
 	endpoint->id_worker_mask = worker;
 	endpoint->default_mech = sj_mech_publickey(NULL);

@@ -137,6 +137,7 @@ struct sj_endpoint {
 	uint8_t id_worker_mask;
 	uint8_t hedge_key[32];
 	uint64_t hedge_count;
+	uint64_t path_seed;                     /* of the table of paths, for nothing else */
 	uint8_t random[RANDOM_BLOCK];
 	size_t random_left;
 	struct store_walk walk;
