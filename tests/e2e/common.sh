@@ -24,7 +24,8 @@ if [ "$(id -u)" = 0 ]; then
 	timeout -k 5 "$LIMIT_S" $space \
 	    sh -c '[ "$0" = none ] || ip link set lo up; "$@"' \
 	    "${space:-none}" setpriv --reuid 65534 --regid 65534 \
-	    --clear-groups env SOJOURN="$STAGE/bin/sojourn" GUARDED=1 \
+	    --clear-groups ${CAPABILITIES:+--inh-caps "$CAPABILITIES" \
+	    --ambient-caps "$CAPABILITIES"} env SOJOURN="$STAGE/bin/sojourn" GUARDED=1 \
 	    LD_LIBRARY_PATH="$STAGE/bin" \
 	    bash "$STAGE/e2e/$(basename "$0")" "$@"
 	code=$?
