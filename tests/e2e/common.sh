@@ -1,40 +1,8 @@
 # SPDX-License-Identifier: ISC
 # Sourced by the end-to-end tests: the real server and the real command, each
-# with a home of its own, on loopback. SOJOURN names the program. As root the
-# test goes on as an unprivileged user in network and process namespaces of its
-# own, with copies of the programs: the tree may be in a place others cannot
-# enter. A test that takes longer than LIMIT_S is ended with all it started.
+# with a home of its own, on loopback. SOJOURN names the program; see stage.sh.
 set -u
-LIMIT_S=${LIMIT_S:-120}
-
-if [ "$(id -u)" = 0 ]; then
-	STAGE=$(mktemp -d)
-	trap 'rm -rf "$STAGE"' EXIT
-	HERE=$(cd "$(dirname "$0")" && pwd)
-	cp -r "$HERE" "$STAGE/e2e"
-	mkdir "$STAGE/bin"
-	cp "$SOJOURN" "$(dirname "$SOJOURN")"/*.so.? "$STAGE/bin"
-	"$SOJOURN" serve >"$STAGE/out" 2>&1 && exit 1
-	grep -q 'does not run as root' "$STAGE/out" || exit 1
-	chmod -R a+rX "$STAGE"
-	space=
-	unshare -n true 2>/dev/null && space='unshare -n'
-	unshare -n -p -f --kill-child --mount-proc true 2>/dev/null &&
-	    space='unshare -n -p -f --kill-child --mount-proc'
-	timeout -k 5 "$LIMIT_S" $space \
-	    sh -c '[ "$0" = none ] || ip link set lo up; "$@"' \
-	    "${space:-none}" setpriv --reuid 65534 --regid 65534 \
-	    --clear-groups ${CAPABILITIES:+--inh-caps "$CAPABILITIES" \
-	    --ambient-caps "$CAPABILITIES"} env SOJOURN="$STAGE/bin/sojourn" GUARDED=1 \
-	    LD_LIBRARY_PATH="$STAGE/bin" \
-	    bash "$STAGE/e2e/$(basename "$0")" "$@"
-	code=$?
-	[ "$code" != 124 ] || echo "FAILED: not done in $LIMIT_S s" >&2
-	exit "$code"
-fi
-if [ -z "${GUARDED:-}" ]; then
-	GUARDED=1 exec timeout -k 5 "$LIMIT_S" bash "$0" "$@"
-fi
+. "$(dirname "${BASH_SOURCE[0]}")/../stage.sh"
 
 # TRACE=1: what it does, without disturbing what it looks at
 [ -z "${TRACE:-}" ] || { exec 7>&2; BASH_XTRACEFD=7; set -x; }
