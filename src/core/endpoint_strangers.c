@@ -317,7 +317,8 @@ static bool
 is_of_hello(const struct stranger_hello *one, const struct sj_path *path,
     const struct long_packet *hello)
 {
-	return one->is_used && memcmp(&one->path, path, sizeof *path) == 0 &&
+	return one->is_used && one->header.flags == hello->flags &&
+	    memcmp(&one->path, path, sizeof *path) == 0 &&
 	    memcmp(one->header.source, hello->source, ID_SIZE) == 0 &&
 	    memcmp(one->header.destination, hello->destination, ID_SIZE) == 0 &&
 	    memcmp(one->header.digest, hello->digest, DIGEST_SIZE) == 0;

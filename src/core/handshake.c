@@ -718,7 +718,11 @@ bool
 sj__handshake_is_of(const struct sj__handshake *handshake,
     const struct long_packet *hello)
 {
-	return memcmp(handshake->header.source, hello->source, ID_SIZE) == 0 &&
+	/* Not by its ids alone: one that was changed on the way and came first
+	 * would keep the honest one out. */
+	return handshake->header.flags == hello->flags &&
+	    memcmp(handshake->header.source, hello->source, ID_SIZE) == 0 &&
 	    memcmp(handshake->header.destination, hello->destination,
-	    ID_SIZE) == 0;
+	    ID_SIZE) == 0 &&
+	    memcmp(handshake->header.digest, hello->digest, DIGEST_SIZE) == 0;
 }
