@@ -5,7 +5,7 @@
  * One server, and datagrams thrown at it: every case says what comes back, to
  * which address, and what the server keeps.
  */
-#include "world.h"
+#include "hostile.h"
 
 #define MEMORY_OF_STRANGERS (4u << 20)
 
@@ -518,44 +518,32 @@ hybrid_is_refused(void)
 	close_server();
 }
 
-/* Every bit of a hello and of an answer: it does not verify, and an honest one
- * after it does. */
 static void
-flipped_bits(void)
+flood_of_hellos(void)
 {
-	uint8_t hello[8192], changed[HELLO_SIZE];
-
-	open_server();
-	world.server->cookie_from = SIZE_MAX;
-	open_client(0);
-	take_hello(hello, sizeof hello);
-	for (size_t bit = 8 * 5; bit < 8 * HELLO_SIZE; bit++) {
-		/* neither the attempt nor a cookie that is none */
-		if (bit / 8 >= LONG_HEADER_SIZE &&
-		    bit / 8 < LONG_HEADER_SIZE + 1 + COOKIE_SIZE)
-			continue;
-		memcpy(changed, hello, sizeof changed);
-		changed[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		throw(changed, HELLO_SIZE, 1, NULL);
-	}
-	check(converse(1), "changed hellos keep an honest one out");
-	close_client();
-	close_server();
+	flood(0);
 }
 
-int
-main(void)
+static void
+flood_of_fragments(void)
 {
-	silence_to_junk();
-	versions();
-	cookies();
-	flood(0);
 	flood(1300);
-	crowded();
-	tokens();
-	hybrid_is_missing();
-	hybrid_is_refused();
-	flipped_bits();
-	printf("strangers got what they may\n");
-	return 0;
+}
+
+static const struct hostile_case cases[] = {
+	{ "silence_to_junk", silence_to_junk },
+	{ "versions", versions },
+	{ "cookies", cookies },
+	{ "flood_of_hellos", flood_of_hellos },
+	{ "flood_of_fragments", flood_of_fragments },
+	{ "crowded", crowded },
+	{ "tokens", tokens },
+	{ "hybrid_is_missing", hybrid_is_missing },
+	{ "hybrid_is_refused", hybrid_is_refused },
+};
+
+int
+main(int argc, char **argv)
+{
+	return hostile_main(argc, argv, cases, sizeof cases / sizeof cases[0]);
 }

@@ -5,128 +5,7 @@
  * Each attack is a bug that was found; without an argument all are run. The
  * attacker has valid keys where nothing else is said.
  */
-#include "pair.h"
-
-/* --- A client that sends what it likes --------------------------------- */
-
-static void (*script)(struct writer *writer);
-
-static int
-no_frame(void *user, struct sj_time now, const struct frame *frame)
-{
-	(void)user;
-	(void)now;
-	(void)frame;
-	return 0;
-}
-
-static void
-run_script(void *user, struct sj_time now, struct writer *writer)
-{
-	(void)user;
-	(void)now;
-	if (script != NULL)
-		script(writer);
-	script = NULL;
-}
-
-static bool
-has_script(const void *user)
-{
-	(void)user;
-	return script != NULL;
-}
-
-static void
-no_settled(void *user, const struct sj__sent_record *record, bool delivered)
-{
-	(void)user;
-	(void)record;
-	(void)delivered;
-}
-
-static void
-no_closed(void *user, struct sj_time now, int error, const char *text)
-{
-	(void)user;
-	(void)now;
-	(void)error;
-	(void)text;
-}
-
-static bool
-expects_nothing(const void *user)
-{
-	(void)user;
-	return false;
-}
-
-static void
-no_moved(void *user, struct sj_time now)
-{
-	(void)user;
-	(void)now;
-}
-
-static void
-no_away(void *user, struct sj_time now, bool is_away)
-{
-	(void)user;
-	(void)now;
-	(void)is_away;
-}
-
-static const struct sj__channel_user scripted = {
-	.expects = expects_nothing,
-	.on_moved = no_moved,
-	.on_away = no_away,
-	.on_closed = no_closed,
-	.on_frame = no_frame,
-	.fill = run_script,
-	.has_data = has_script,
-	.on_settled = no_settled,
-};
-
-static struct pair *
-start(void)
-{
-	struct pair *pair = calloc(1, sizeof *pair);
-
-	pair_seed(1);
-	pair_open(pair);
-	pair_log_in(pair);
-	return pair;
-}
-
-static void
-end(struct pair *pair)
-{
-	struct sj__channel *channel = pair_channel(pair->client->endpoint);
-
-	if (channel != NULL && channel->user == &scripted)
-		channel->user = &sj__session_channel_user;
-	pair_close(pair);
-	free(pair);
-}
-
-/* The client sends one packet made by a script. */
-static void
-play(struct pair *pair, void (*write)(struct writer *))
-{
-	struct sj__channel *channel = pair_channel(pair->client->endpoint);
-
-	script = write;
-	channel->user = &scripted;
-	sj__channel_wake(channel);
-	pair_exchange(pair, 1);
-}
-
-static void
-expect(bool is_so, const char *text)
-{
-	if (!is_so)
-		fail(NULL, text);
-}
+#include "hostile.h"
 
 /* --- Attacks ----------------------------------------------------------- */
 
@@ -134,7 +13,7 @@ expect(bool is_so, const char *text)
 static void
 many_logins(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 
 	for (unsigned i = 0; i < UNPROVEN_LOGINS_MAX + 10; i++) {
 		expect(sj_logout(pair->session) == 0, "no logout");
@@ -144,7 +23,7 @@ many_logins(void)
 	}
 	expect(pair->world.server->unproven == 0,
 	    "logins that succeeded count as unproven");
-	end(pair);
+	hostile_end(pair);
 }
 
 /* A peer that never begins a phase itself keeps us in ours until its key is
@@ -152,7 +31,7 @@ many_logins(void)
 static void
 used_up_key(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *server = pair_channel(pair->world.server);
 	struct sj_stream *stream;
 	uint8_t bytes[60000] = { 0 };
@@ -164,7 +43,7 @@ used_up_key(void)
 	expect(pair->ended, "the client does not know that it is over");
 	expect(pair->world.server->counters[COUNT_SESSION_ENDED] == 1,
 	    "the server goes on");
-	end(pair);
+	hostile_end(pair);
 }
 
 static uint64_t bytes_down;
@@ -182,7 +61,7 @@ count_down(struct pair *pair, int side, const struct sj_batch *batch)
 static void
 gathered_probes(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *server = pair_channel(pair->world.server);
 	struct sj_session *session = server->user_data;
 	struct sj_stream *stream;
@@ -200,7 +79,7 @@ gathered_probes(void)
 	expect(bytes_down > 0, "nothing was sent");
 	expect(bytes_down <= 2000, "more bytes to an unproven address than "
 	    "came from it");
-	end(pair);
+	hostile_end(pair);
 }
 
 static void
@@ -214,14 +93,14 @@ write_retire_ids(struct writer *writer)
 static void
 retired_unseen(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	uint64_t nonce = pair->world.server->id_nonce;
 
-	play(pair, write_retire_ids);
+	hostile_play(pair, write_retire_ids);
 	expect(pair->world.server->counters[COUNT_CLOSED_PROTOCOL] == 1,
 	    "ids that were never sent may be given back");
 	expect(pair->world.server->id_nonce - nonce < 20, "too many ids made");
-	end(pair);
+	hostile_end(pair);
 }
 
 static void
@@ -251,17 +130,17 @@ swallow(struct pair *pair, int side, const struct sj_batch *batch)
 static void
 silent_pings(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *client = pair_channel(pair->client->endpoint);
 	size_t before = pair->world.server->memory.used;
 
 	pair->on_batch = swallow;
 	for (unsigned i = 0; i < 60000; i++)
-		play(pair, write_ping);
+		hostile_play(pair, write_ping);
 	expect(client->state == CHANNEL_OPEN, "cut off");
 	expect(pair->world.server->memory.used < before + 256 * 1024,
 	    "memory grows with every acknowledgement");
-	end(pair);
+	hostile_end(pair);
 }
 
 static uint64_t next_id;
@@ -284,7 +163,7 @@ write_orphan(struct writer *writer)
 static void
 absent_parents(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *client = pair_channel(pair->client->endpoint);
 	struct sj__channel *server = pair_channel(pair->world.server);
 	struct sj_session *session = server->user_data;
@@ -292,7 +171,7 @@ absent_parents(void)
 
 	next_id = 2;
 	for (unsigned i = 0; i < 20000 && client->state == CHANNEL_OPEN; i++) {
-		play(pair, write_orphan);
+		hostile_play(pair, write_orphan);
 		if (pair->ended)
 			break;
 		expect(session->tree.count <= 5000,
@@ -300,7 +179,7 @@ absent_parents(void)
 		expect(pair->world.server->memory.used < before + (8u << 20),
 		    "memory grows with streams that never came");
 	}
-	end(pair);
+	hostile_end(pair);
 }
 
 static void
@@ -320,12 +199,12 @@ write_self(struct writer *writer)
 static void
 own_parent(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 
-	play(pair, write_self);
+	hostile_play(pair, write_self);
 	expect(pair->world.server->counters[COUNT_CLOSED_PROTOCOL] == 1,
 	    "a stream may be its own parent");
-	end(pair);
+	hostile_end(pair);
 }
 
 /* Somebody on the way sends each packet of the server from elsewhere first. */
@@ -347,7 +226,7 @@ from_elsewhere(struct pair *pair, int side, const struct sj_batch *batch)
 static void
 phase_from_elsewhere(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *server = pair_channel(pair->world.server);
 	struct sj__channel *client = pair_channel(pair->client->endpoint);
 	struct sj_stream *stream;
@@ -365,7 +244,7 @@ phase_from_elsewhere(void)
 	expect(client->protection.send_phase == 1 &&
 	    !client->protection.previous_kept,
 	    "the client does not follow to the new phase");
-	end(pair);
+	hostile_end(pair);
 }
 
 static bool
@@ -387,7 +266,7 @@ spoil_hello(struct pair *pair, int side, const struct sj_batch *batch)
 static void
 spoilt_hello(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj_core_login login = { .server_name = "server",
 	    .application = "sim", .user = "alice",
 	    .options = SJ_LOGIN_OPTIONS };
@@ -411,14 +290,14 @@ spoilt_hello(void)
 	pair_exchange(pair, 100);
 	expect(pair->world.server->half_open == 0,
 	    "a hello that did not verify is kept");
-	end(pair);
+	hostile_end(pair);
 }
 
 /* Hellos while there is no memory must cost nothing for ever. */
 static void
 no_memory(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj_endpoint *server = pair->world.server;
 	size_t limit = server->memory.limit, before = server->timer_owners;
 	size_t owners = server->timers.capacity - 1;
@@ -438,7 +317,7 @@ no_memory(void)
 	server->memory.limit = limit;
 	expect(server->timer_owners == owners, "timers of nobody are counted");
 	server->timer_owners = before;
-	end(pair);
+	hostile_end(pair);
 }
 
 static void
@@ -455,7 +334,7 @@ never(const struct sj_host_key *key, struct sj_endpoint *endpoint,
 static void
 unanswered_hellos(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj_endpoint *server = pair->world.server;
 	struct sj_core_login login = { .server_name = "server",
 	    .application = "sim", .user = "alice",
@@ -477,7 +356,7 @@ unanswered_hellos(void)
 		asked++;
 	expect(asked > 0, "nothing was asked");
 	expect(asked <= HALF_OPEN_MAX, "the host key is asked without end");
-	end(pair);
+	hostile_end(pair);
 }
 
 static void
@@ -494,7 +373,7 @@ never_propose(const struct sj_mech *mech, struct sj_endpoint *endpoint,
 static void
 idle_newcomers(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj_core_login login = { .server_name = "server",
 	    .application = "sim", .user = "alice",
 	    .options = SJ_LOGIN_OPTIONS };
@@ -514,14 +393,14 @@ idle_newcomers(void)
 	    "not as many newcomers as there may be");
 	pair->client->mech = honest;
 	pair_log_in(pair);
-	end(pair);
+	hostile_end(pair);
 }
 
 /* A client that moves and moves while it acknowledges nothing. */
 static void
 many_moves(void)
 {
-	struct pair *pair = start();
+	struct pair *pair = hostile_start();
 	struct sj__channel *server = pair_channel(pair->world.server);
 	struct sj_stream *stream;
 	uint8_t bytes[1000] = { 0 };
@@ -531,18 +410,15 @@ many_moves(void)
 	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
 	for (unsigned i = 0; i < 300; i++) {
 		pair->port++;
-		play(pair, write_ping);
+		hostile_play(pair, write_ping);
 		pair_exchange(pair, 1);
 	}
 	expect(pair->world.server->counters[COUNT_CHANNEL_MOVED] > 256,
 	    "it did not move often enough");
-	end(pair);
+	hostile_end(pair);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} attacks[] = {
+static const struct hostile_case cases[] = {
 	{ "many_logins", many_logins },
 	{ "used_up_key", used_up_key },
 	{ "gathered_probes", gathered_probes },
@@ -561,10 +437,6 @@ static const struct {
 int
 main(int argc, char **argv)
 {
-	for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
-		if (argc < 2 || strcmp(argv[1], attacks[i].name) == 0) {
-			attacks[i].run();
-			printf("%s: held\n", attacks[i].name);
-		}
-	return 0;
+	return hostile_main(argc, argv, cases,
+	    sizeof cases / sizeof cases[0]);
 }

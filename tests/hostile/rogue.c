@@ -8,7 +8,7 @@
  * fails an assertion nor holds more memory than its limit, and the next honest
  * client gets in. The same is done to a client by a server.
  */
-#include "pair.h"
+#include "sim/pair.h"
 
 #define ROUNDS 400
 
