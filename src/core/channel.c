@@ -521,6 +521,7 @@ sj__channel_closed_for_good(struct sj__channel *channel)
 {
 	channel->close_wanted = false;
 	forget_keys(channel);
+	sj__channel_forget_ids(channel);
 }
 
 void

@@ -133,7 +133,6 @@ struct sj__channel {
 	bool ack_now;                           /* an acknowledgement is due */
 	uint8_t attempt;                        /* of hello or answer */
 	uint8_t hellos_asked;                   /* sent because of an unauthenticated packet */
-	uint8_t closes_sent;
 	uint64_t hello_interval_ns, hello_sent_ns;
 	bool parameters_wanted;                 /* client: until something of ours is acked */
 	bool parameters_seen;

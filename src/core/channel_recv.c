@@ -110,6 +110,7 @@ on_parameters(struct sj__channel *channel, const struct frame *frame)
 	return 0;
 }
 
+/* [SJ-CL-1] */
 static void
 on_close(struct sj__channel *channel, struct sj_time now,
     const struct frame *frame)
@@ -374,16 +375,6 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 	return error;
 }
 
-/* A closed channel says so again, a few times, to one that goes on. */
-static void
-receive_closed(struct sj__channel *channel)
-{
-	dropped(channel, COUNT_DROPPED_CLOSED);
-	if (channel->close_code != 0 && channel->closes_sent < 3 &&
-	    channel->protection.aead != NULL)
-		channel->close_wanted = true;
-}
-
 void
 sj__channel_receive(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, enum sj_ecn ecn, uint8_t *bytes, size_t length,
@@ -401,7 +392,7 @@ sj__channel_receive(struct sj__channel *channel, struct sj_time now,
 			count--;        /* a runt at the end: [SJ-PK-1] */
 		if (count == 0 || channel->state == CHANNEL_CLOSED ||
 		    channel->protection.aead == NULL) {
-			receive_closed(channel);
+			dropped(channel, COUNT_DROPPED_CLOSED);
 			return;
 		}
 		sj__packet_unmask(&channel->protection, bytes, segment, count);

@@ -405,10 +405,10 @@ transmit_close(struct sj__channel *channel, struct sj_time now,
 	int filled = transmit_one(channel, now, PACKET_CLOSE, &channel->current,
 	    batch);
 
-	channel->closes_sent++;
-	channel->close_wanted = false;
-	if (channel->close_code == 0 || channel->closes_sent >= 3)
-		sj__channel_closed_for_good(channel);
+	if (filled > 0 && channel->current.is_validated)
+		sj__endpoint_keep_close(channel, (struct span){ batch->bytes,
+		    batch->length });   /* [SJ-CL-2] */
+	sj__channel_closed_for_good(channel);
 	return filled > 0;
 }
 

@@ -195,6 +195,7 @@ sj__endpoint_takes_application(const struct sj_endpoint *endpoint,
 	    strcmp(endpoint->options.application, application) == 0;
 }
 
+/* [SJ-LG-5] */
 bool
 sj__endpoint_is_named(const struct sj_endpoint *endpoint,
     const char *server_name)
@@ -686,6 +687,7 @@ sj__endpoint_destroy(struct sj_endpoint *endpoint)
 
 	free_channels(endpoint);
 	sj__strangers_fini(endpoint);
+	sj__farewells_fini(&endpoint->farewells, &endpoint->memory);
 	if (endpoint->store != NULL)
 		endpoint->store->operations->close(endpoint->store);
 	else if (endpoint->is_server && endpoint->options.store != NULL)

@@ -13,6 +13,7 @@
 
 #include "core/assembly.h"
 #include "core/endpoint.h"
+#include "core/farewell.h"
 #include "core/services.h"
 #include "core/session.h"
 #include "core/timers.h"
@@ -124,6 +125,7 @@ struct sj_endpoint {
 	struct strangers strangers;
 	struct kept_token tokens[TOKENS_KEPT_MAX];
 	size_t token_next;
+	struct farewells farewells;
 	/* Limits that tests set to other values. */
 	size_t cookie_from;                     /* half-open channels, then cookies */
 	size_t hello_least, answer_filler;      /* bytes more than it takes */

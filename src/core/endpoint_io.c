@@ -10,6 +10,7 @@
  * Out: channels that want to send take turns, one burst each.
  */
 #include "core/endpoint_internal.h"
+#include "core/text.h"
 
 /* --- Timers and turns -------------------------------------------------- */
 
@@ -88,6 +89,7 @@ sj_core_deadline(const struct sj_endpoint *endpoint)
 
 	if (!list_is_empty(&endpoint->sending) || endpoint->wake_pending ||
 	    endpoint->strangers.answer_count > 0 ||
+	    endpoint->farewells.wanted > 0 ||
 	    endpoint->done_pending || !list_is_empty(&endpoint->session_events) ||
 	    !list_is_empty(&endpoint->stream_events) ||
 	    !list_is_empty(&endpoint->endings))
@@ -195,6 +197,15 @@ run_timers(struct sj_endpoint *endpoint, struct sj_time now)
 	}
 }
 
+void
+sj__endpoint_keep_close(struct sj__channel *channel, struct span packet)
+{
+	struct sj_endpoint *endpoint = channel->endpoint;
+
+	sj__farewells_add(&endpoint->farewells, &endpoint->memory, channel,
+	    packet);
+}
+
 /* Frees a closed channel that nobody holds; true if it did. */
 bool
 sj__endpoint_retire_channel(struct sj__channel *channel)
@@ -244,7 +255,9 @@ receive_short(struct sj_endpoint *endpoint, struct sj_time now,
 	}
 	channel = sj__endpoint_find_id(endpoint, bytes + 1);
 	if (channel == NULL) {
-		sj__endpoint_count(endpoint, COUNT_DROPPED_UNKNOWN_ID);
+		sj__endpoint_count(endpoint, sj__farewells_on_packet(
+		    &endpoint->farewells, path, bytes + 1) ?
+		    COUNT_DROPPED_CLOSED : COUNT_DROPPED_UNKNOWN_ID);
 		return segment;
 	}
 	run = same_id_run(bytes, length, segment);
@@ -363,7 +376,8 @@ sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
 	endpoint->now = now;
 	sj__endpoint_store_pump(endpoint, now);
 	run_timers(endpoint, now);
-	if (sj__strangers_answer(endpoint, now, batch))
+	if (sj__strangers_answer(endpoint, now, batch) ||
+	    sj__farewells_transmit(&endpoint->farewells, now, batch))
 		return count_out(endpoint, batch);
 	while ((channel = list_first(&endpoint->sending, struct sj__channel,
 	    sending)) != NULL) {
@@ -410,16 +424,21 @@ sj__endpoint_on_channel_open(struct sj_endpoint *endpoint, struct sj_time now,
 	return 0;
 }
 
+/* [SJ-LG-2] */
+static bool
+is_name(const char *name)
+{
+	return name != NULL && strlen(name) <= NAME_MAX_BYTES &&
+	    text_is_utf8(name, strlen(name));
+}
+
 static int
 take_login(struct sj_session *session, const struct sj_core_login *login)
 {
 	const char *pin = login->options.server_key;
 
-	if (login->server_name == NULL || login->user == NULL ||
-	    login->application == NULL ||
-	    strlen(login->server_name) > NAME_MAX_BYTES ||
-	    strlen(login->user) > NAME_MAX_BYTES ||
-	    strlen(login->application) > NAME_MAX_BYTES)
+	if (!is_name(login->server_name) || !is_name(login->user) ||
+	    !is_name(login->application))
 		return SJ_ERR_ARGUMENT;
 	if (login->options.ca_file != NULL || login->options.ticket != NULL)
 		return SJ_ERR_ARGUMENT;         /* not in this version */

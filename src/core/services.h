@@ -182,6 +182,8 @@ void sj__endpoint_disown_session(struct sj_session *session);
 /* A channel's or session's deadline or wish to send changed. */
 void sj__endpoint_update_channel(struct sj__channel *channel);
 void sj__endpoint_update_session(struct sj_session *session);
+/* The channel said CLOSE with this packet, and is about to be gone. */
+void sj__endpoint_keep_close(struct sj__channel *channel, struct span packet);
 /* The server's channel opened: makes its session. */
 int sj__endpoint_on_channel_open(struct sj_endpoint *endpoint,
     struct sj_time now, struct sj__channel *channel);

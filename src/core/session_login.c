@@ -71,7 +71,8 @@ control_send(struct sj_session *session, struct control_writer *control,
 
 /* --- Reading ----------------------------------------------------------- */
 
-/* Text of a field into a buffer of NAME_MAX_BYTES + 1. [SJ-LG-2] */
+/* Text of a field into a buffer of NAME_MAX_BYTES + 1: a name [SJ-LG-2], or
+ * words for a person. */
 static void
 get_text(struct span list, enum control_field field, char *out, size_t size,
     bool *failed)
@@ -81,7 +82,9 @@ get_text(struct span list, enum control_field field, char *out, size_t size,
 	out[0] = '\0';
 	if (value.data == NULL)
 		return;
-	if (value.length >= size || memchr(value.data, 0, value.length) != NULL) {
+	if (value.length >= size ||
+	    memchr(value.data, 0, value.length) != NULL ||
+	    (field != FIELD_TEXT && !text_is_utf8(value.data, value.length))) {
 		*failed = true;
 		return;
 	}
@@ -411,6 +414,9 @@ sj__login_decide(struct sj_session *session, struct sj_time now,
 		refuse(session, SJ_ERR_REFUSED);
 		return 0;
 	}
+	if (grant->user != NULL && (strlen(grant->user) > NAME_MAX_BYTES ||
+	    !text_is_utf8(grant->user, strlen(grant->user))))
+		return SJ_ERR_ARGUMENT;         /* [SJ-LG-2] */
 	if (grant->user != NULL)
 		copy_text(session->user, sizeof session->user, grant->user);
 	session->data = grant->data;

@@ -43,4 +43,36 @@ text_add_number(struct text *text, uint64_t number)
 	text_add(text, digits + at);
 }
 
+/* Well-formed by table 3-7 of the Unicode standard: shortest forms only, no
+ * surrogates, nothing above U+10FFFF. A NUL is a character like others. */
+static inline bool
+text_is_utf8(const void *bytes, size_t length)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0, more; i < length; i += more + 1) {
+		uint8_t first = at[i], low = 0x80, high = 0xbf;
+
+		more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+		if ((first >= 0x80 && first < 0xc2) || first > 0xf4 ||
+		    more > length - i - 1)
+			return false;
+		if (first == 0xe0)
+			low = 0xa0;
+		else if (first == 0xed)
+			high = 0x9f;
+		else if (first == 0xf0)
+			low = 0x90;
+		else if (first == 0xf4)
+			high = 0x8f;
+		for (size_t k = 1; k <= more; k++) {
+			if (at[i + k] < low || at[i + k] > high)
+				return false;
+			low = 0x80;
+			high = 0xbf;
+		}
+	}
+	return true;
+}
+
 #endif

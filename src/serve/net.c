@@ -288,6 +288,8 @@ open_endpoint(struct net *net, int store)
 
 	options.listen = net->options->listen;
 	options.application = SERVE_APPLICATION;
+	if (net->options->names[0] != '\0')
+		options.server_name = net->options->names;
 	options.host_key = &net->host_key;
 	options.idle_limit_s = net->options->idle_limit_s;
 	options.lifetime_s = net->options->lifetime_s;

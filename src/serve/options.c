@@ -196,6 +196,33 @@ serve_options_listen(struct serve_options *options, const char *value,
 	return 0;
 }
 
+/* Clients write hosts in small letters (tool/target.c), and so do we. */
+int
+serve_options_name(struct serve_options *options, const char *value,
+    char *error, size_t capacity)
+{
+	size_t used = strlen(options->names), length = strlen(value), i;
+	char *out = options->names + used;
+
+	if (length == 0 || length > 255)
+		return fail(error, capacity, value,
+		    "a name has 1 to 255 bytes");
+	for (i = 0; i < length; i++)
+		if ((unsigned char)value[i] <= ' ' || value[i] == 0x7f ||
+		    strchr(",[]/@", value[i]) != NULL)
+			return fail(error, capacity, value,
+			    "a name is a host as clients write it, "
+			    "without user, port and brackets");
+	if (used + 1 + length >= sizeof(options->names))
+		return fail(error, capacity, value, "too many names");
+	if (used > 0)
+		*out++ = ',';
+	for (i = 0; i < length; i++)
+		*out++ = (char)tolower((unsigned char)value[i]);
+	*out = '\0';
+	return 0;
+}
+
 /* "30d", "12h", "10m", "45s", "45" */
 static int
 parse_seconds(const char *text, uint32_t *seconds)
@@ -250,6 +277,8 @@ apply_keyword(struct serve_options *options, const char *keyword, char *value,
 			value[name] = '=';
 		return serve_options_service(options, value, error, capacity);
 	}
+	if (strcasecmp(keyword, "Name") == 0)
+		return serve_options_name(options, value, error, capacity);
 	if (strcasecmp(keyword, "HostKey") == 0)
 		return set_file(options->host_key, sizeof(options->host_key),
 		    options, value);

@@ -23,6 +23,7 @@ struct serve_options {
 	char account[128];           /* the only one who may log in */
 	char home[4096];
 	char listen[128];
+	char names[4096];            /* a,b,c: what clients may call it; "": anything */
 	char host_key[4096];
 	char authorized_keys[4096];
 	char store[4096];
@@ -43,6 +44,9 @@ int serve_options_service(struct serve_options *options, const char *value,
     char *error, size_t capacity);
 /* "7531", "host:7531", "[::]:7531" -> options->listen. */
 int serve_options_listen(struct serve_options *options, const char *value,
+    char *error, size_t capacity);
+/* One more name that clients may use for this server. */
+int serve_options_name(struct serve_options *options, const char *value,
     char *error, size_t capacity);
 /* Reads a file of "Keyword value" lines; errors name file:line. */
 int serve_options_file(struct serve_options *options, const char *path,

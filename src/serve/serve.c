@@ -28,11 +28,13 @@
 #include "tool/json.h"
 
 const char serve_usage[] =
-    "[--listen ADDRESS] [--service NAME=exec:PROGRAM]... [--config FILE] "
-    "[--check] [--once]";
+    "[--listen ADDRESS] [--name HOST]... [--service NAME=exec:PROGRAM]... "
+    "[--config FILE] [--check] [--once]";
 const char serve_help[] =
     "  --listen ADDRESS  PORT, HOST:PORT or [IPV6]:PORT; udp 7531 on all\n"
     "                    addresses if not given, port 0: any that is free\n"
+    "  --name HOST       a name or address by which clients call this server; one\n"
+    "                    that was given none takes any\n"
     "  --service NAME=exec:PROGRAM [WORD...]\n"
     "                    a program as a service of the session: the stream on\n"
     "                    its stdin and stdout, SOJOURN_USER, _MECHANISM,\n"
@@ -44,7 +46,7 @@ const char serve_help[] =
     "  --authorized-keys FILE\n"
     "                    who may log in, as for ssh; a line with options is\n"
     "                    refused; ~/.ssh/authorized_keys\n"
-    "  --config FILE     lines \"Keyword value\": Listen, Service, HostKey,\n"
+    "  --config FILE     lines \"Keyword value\": Listen, Name, Service, HostKey,\n"
     "                    Store, AuthorizedKeysFile, SessionIdleLimit,\n"
     "                    SessionLifetime\n"
     "  --check           only looks whether all that could be served\n"
@@ -54,7 +56,7 @@ const char serve_help[] =
 
 struct words {
 	const char *config, *host_key, *store, *authorized_keys;
-	struct command_values listen, services;
+	struct command_values listen, names, services;
 };
 
 static int
@@ -91,6 +93,9 @@ read_options(struct serve_options *options, const struct words *words,
 		    "is not built yet", words->listen.list[1]);
 		result = SJ_ERR_ARGUMENT;
 	}
+	for (i = 0; result == 0 && i < words->names.count; i++)
+		result = serve_options_name(options, words->names.list[i],
+		    error, capacity);
 	for (i = 0; result == 0 && i < words->services.count; i++)
 		result = serve_options_service(options,
 		    words->services.list[i], error, capacity);
@@ -183,6 +188,7 @@ report_check(const struct serve_options *options)
 		json_begin(&json, stdout);
 		json_text(&json, "account", options->account);
 		json_text(&json, "listen", options->listen);
+		json_text(&json, "names", options->names);
 		json_text(&json, "host_key", options->host_key);
 		json_text(&json, "store", options->store);
 		json_text(&json, "authorized_keys", options->authorized_keys);
@@ -191,8 +197,9 @@ report_check(const struct serve_options *options)
 		return 0;
 	}
 	printf("account          %s\nlisten           udp %s\n"
-	    "host key         %s\nstore            %s\n"
+	    "names            %s\nhost key         %s\nstore            %s\n"
 	    "authorized keys  %s%s\n", options->account, options->listen,
+	    options->names[0] != '\0' ? options->names : "any",
 	    options->host_key, options->store, options->authorized_keys,
 	    access(options->authorized_keys, R_OK) == 0 ? "" :
 	    "  (not there: nobody can log in)");
@@ -226,6 +233,7 @@ cmd_serve(const struct command *command, int argc, char **argv)
 		{ .name = "config", .takes_value = 1, .value = &words.config },
 		{ .name = "listen", .takes_value = 1,
 		    .values = &words.listen },
+		{ .name = "name", .takes_value = 1, .values = &words.names },
 		{ .name = "service", .takes_value = 1,
 		    .values = &words.services },
 		{ .name = "host-key", .takes_value = 1,

@@ -52,6 +52,12 @@ expect 0 "$SOJOURN" serve --check --config config
 says out "udp 127.0.0.1:1234"
 says out "service          who"
 
+# by which names; more than one by more than one option
+expect 0 "$SOJOURN" serve --check --name Server.Example --name ::1
+says out "names            server.example,::1"
+expect 255 "$SOJOURN" serve --check --name a,b
+says err "a name is a host"
+
 start_server $SERVICES
 # the net process has given up its rights; the store is a database
 says "/proc/$NET_PID/status" "Seccomp:	2"
@@ -174,6 +180,14 @@ expect 255 "$SOJOURN" login --no-agent "$TARGET"
 says err "CHANGED"
 expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
 expect 0 "$SOJOURN" logout --all
+stop_server
+PORT=
+
+# a server that was told its names refuses others, with the same words as a key
+start_server --name server.example --name LocalHost
+expect 255 "$SOJOURN" login --no-agent --server-key "$SERVER_KEY" "$TARGET"
+says err "refused"
+expect 0 "$SOJOURN" login --no-agent --server-key "$SERVER_KEY" "localhost:$PORT"
 stop_server
 PORT=
 start_server --once

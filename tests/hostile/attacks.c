@@ -418,6 +418,64 @@ many_moves(void)
 	hostile_end(pair);
 }
 
+static void
+write_unknown(struct writer *writer)
+{
+	write_varint(writer, 0x35);
+}
+
+static unsigned closes_heard, closes_lost;
+
+static bool
+lose_closes(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	(void)batch;
+	if (side != 0)
+		return true;
+	closes_heard++;
+	return closes_heard > closes_lost;
+}
+
+/* Breaks a rule, then goes on as if nothing had been said, maybe elsewhere. */
+static struct pair *
+deaf_client(unsigned lost, unsigned pings, bool moves)
+{
+	struct pair *pair = hostile_start();
+
+	closes_heard = 0;
+	closes_lost = lost;
+	pair->on_batch = lose_closes;
+	hostile_play(pair, write_unknown);
+	pair_exchange(pair, 1);
+	expect(closes_heard == 1, "the server does not close");
+	pair->port += moves;
+	for (unsigned i = 0; i < pings; i++)
+		hostile_play(pair, write_ping);
+	pair_exchange(pair, 1);
+	return pair;
+}
+
+/* A CLOSE that got lost comes again, a few times, and to nobody else.
+ * [SJ-CL-2] */
+static void
+lost_close(void)
+{
+	struct pair *pair = deaf_client(1, 1, false);
+
+	expect(closes_heard == 2, "a lost CLOSE does not come again");
+	expect(pair->client->endpoint->counters[COUNT_CLOSED_BY_PEER] == 1,
+	    "the client does not take the second CLOSE");
+	hostile_end(pair);
+	pair = deaf_client(100, 20, false);
+	expect(closes_heard == 1 + FAREWELL_REPEATS_MAX,
+	    "CLOSE comes without end, or not often enough");
+	hostile_end(pair);
+	pair = deaf_client(100, 20, true);
+	expect(closes_heard == 1, "CLOSE goes to an address it never went to");
+	hostile_end(pair);
+}
+
 static const struct hostile_case cases[] = {
 	{ "many_logins", many_logins },
 	{ "used_up_key", used_up_key },
@@ -432,6 +490,7 @@ static const struct hostile_case cases[] = {
 	{ "many_moves", many_moves },
 	{ "idle_newcomers", idle_newcomers },
 	{ "unanswered_hellos", unanswered_hellos },
+	{ "lost_close", lost_close },
 };
 
 int

@@ -11,9 +11,6 @@ import time
 from sojourn_oracle import endpoint, login, wire
 
 CASES = []
-# Where the real program does other than PROTOCOL.md says. These cases state
-# the rule; they do not fail the run, and are to go from here once mended.
-KNOWN = {}
 
 
 class Failed(Exception):
@@ -44,12 +41,10 @@ def fingerprint(static):
     return "SHA256:" + base64.b64encode(hashlib.sha256(static).digest()).decode().rstrip("=")
 
 
-def known(name, words):
-    KNOWN[name] = words
-
-
 class World:
     """A directory with the keys of a user, and a server of the program."""
+
+    name = login.SERVER_NAME  # of the server
 
     def __init__(self, program, work):
         self.program, self.work, self.server = program, work, None
@@ -80,7 +75,7 @@ class World:
         out, log = self.path("server.out"), open(self.path("server.log"), "ab")
         self.server = subprocess.Popen(
             [self.program, "serve", "--json", "-v", "--listen", "127.0.0.1:0", "--authorized-keys",
-             self.path("home/authorized"), "--service", "echo=exec:/bin/cat"],
+             self.path("home/authorized"), "--name", "other.example", "--name", self.name.decode(), "--service", "echo=exec:/bin/cat"],
             stdin=subprocess.DEVNULL, stdout=open(out, "wb"), stderr=log, env=self.environment, cwd=self.work)
         self.until(lambda: os.path.getsize(out) or self.server.poll() is not None)
         with open(out) as file:

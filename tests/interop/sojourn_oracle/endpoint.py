@@ -173,7 +173,7 @@ class Client:
             if kind == login.RESULT:
                 self.result = values
 
-    def send_login(self, private, user, application=b"sojourn", server=b"", number=1, claim=None, **other):
+    def send_login(self, private, user, application=b"sojourn", server=login.SERVER_NAME, number=1, claim=None, **other):
         """claim: another key whose blob is shown; other: what proof() takes,
         with signed_ before the names that the record has otherwise."""
         blob = login.key_blob(claim or private)

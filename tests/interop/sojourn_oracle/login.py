@@ -14,6 +14,7 @@ LOGIN, RESULT, LOGOUT, ENDED = 1, 2, 3, 4
 APPLICATION, SERVER, USER, MECHANISM, MESSAGE, NUMBER, CODE, SESSION, EXPIRES, IDLE, TIME, TEXT, CREDENTIAL = range(1, 14)
 RECORD_MAX = 8176
 NAMESPACE = b"sojourn-login-v1"
+SERVER_NAME = b"server.example"  # unless a test says otherwise
 
 
 def record(kind, entries=()):
