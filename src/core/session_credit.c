@@ -199,6 +199,7 @@ sj__credit_borrow(struct sj_session *session, struct sj_stream *stream)
 	stream->send.credit = max_u64(stream->send.credit, stream->borrow);
 	stream->opening_sent = true;
 	stream->opening_credit = stream->receive.granted;
+	stream->opening_parent = stream->parent->id;
 	sj__tree_update(&session->tree, lender);
 	for (struct list *at = stream->children.next; at != &stream->children;
 	    at = at->next) {

@@ -43,7 +43,7 @@ fill_reset(struct sj_stream *stream, struct writer *writer)
 	frame.u.reset.stream = stream->id;
 	frame.u.reset.code = stream->send.reset_code;
 	frame.u.reset.final_size = stream->send.next;
-	frame.u.reset.parent = stream->is_local ? stream->parent->id : 0;
+	frame.u.reset.parent = stream->is_local ? stream->opening_parent : 0;
 	frame.u.reset.borrow = stream->is_local ? stream->borrow : 0;
 	frame.u.reset.lender_is_root = stream->lender_is_root;
 	sj__frame_reset(writer, &frame);
@@ -115,7 +115,7 @@ fill_wants(struct sj_session *session, struct writer *writer)
 static void
 describe_opening(const struct sj_stream *stream, struct stream_opening *opening)
 {
-	opening->parent = stream->parent->id;
+	opening->parent = stream->opening_parent;       /* all copies agree */
 	opening->borrow = stream->borrow;
 	opening->credit = stream->opening_credit;
 	opening->deadline_ms = 0;

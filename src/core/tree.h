@@ -59,6 +59,7 @@ struct sj_stream {
 	uint8_t wants;                  /* enum stream_want bits */
 	uint8_t deferred;               /* wants until the peer knows the stream */
 	uint64_t opening_credit;        /* grant that travels in the opening */
+	uint64_t opening_parent;        /* likewise; may be over by now */
 	uint8_t events;                 /* enum stream_event bits */
 	bool is_local;                  /* we opened it */
 	bool opening_sent, opening_acked;

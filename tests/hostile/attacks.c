@@ -476,6 +476,61 @@ lost_close(void)
 	hostile_end(pair);
 }
 
+/* Large packets of the client are lost while this is so. */
+static bool is_cut;
+
+static bool
+lose_large(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	return side == 0 || !is_cut || batch->length < 500;
+}
+
+/* No attack either: the opening of a child got lost, and before it goes again
+ * its parent, which lent the credit, is over. It must not seem to be another's
+ * child: that one was not charged for it. [SJ-ST-1] [SJ-ST-4] */
+static void
+opening_after_parent(void)
+{
+	struct pair *pair = hostile_start();
+	struct sj_session *server = pair_channel(pair->world.server)->user_data;
+	struct sj_stream_options options = SJ_STREAM_OPTIONS;
+	struct sj_stream *parent, *child;
+	uint64_t charged, parent_id;
+	uint8_t bytes[1000] = { 0 };
+
+	pair->on_batch = lose_large;
+	expect(sj_stream_open(pair->session, &parent, NULL) == 0 &&
+	    sj_stream_write(parent, bytes, 1) > 0, "no stream");
+	pair_exchange(pair, 200);
+	charged = server->tree.root->receive.charged;
+	parent_id = parent->id;
+	options.parent = parent;
+	is_cut = true;
+	/* as if far away: it takes a while until it counts as lost */
+	pair_channel(pair->client->endpoint)->current.path->smoothed_ns =
+	    500 * NS_PER_MS;
+	expect(sj_stream_open(pair->session, &child, &options) == 0 &&
+	    sj_stream_write(child, bytes, sizeof bytes) > 0, "no child");
+	pair_exchange(pair, 1);
+	expect(child->opening_sent && !child->lender_is_root,
+	    "the parent does not lend");
+	sj_stream_finish(parent);
+	sj_stream_close(parent);
+	for (int i = 0; i < 100 && sj__tree_find(&pair->session->tree,
+	    parent_id) != NULL; i++)
+		pair_exchange(pair, 1);
+	expect(sj__tree_find(&pair->session->tree, parent_id) == NULL,
+	    "the parent does not end");
+	expect(!child->opening_acked, "nothing got lost");
+	is_cut = false;
+	pair_exchange(pair, 3000);
+	expect(child->opening_acked, "the opening never came");
+	expect(server->tree.root->receive.charged == charged,
+	    "somebody else is charged for the child");
+	hostile_end(pair);
+}
+
 static const struct hostile_case cases[] = {
 	{ "many_logins", many_logins },
 	{ "used_up_key", used_up_key },
@@ -491,6 +546,7 @@ static const struct hostile_case cases[] = {
 	{ "idle_newcomers", idle_newcomers },
 	{ "unanswered_hellos", unanswered_hellos },
 	{ "lost_close", lost_close },
+	{ "opening_after_parent", opening_after_parent },
 };
 
 int
