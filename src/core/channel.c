@@ -355,6 +355,7 @@ sj__channel_trust(struct sj__channel *channel, struct sj_time now)
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 		return;
 	}
+	memcpy(channel->first_id, channel->own_ids[0].bytes, ID_SIZE);
 	channel->quiet_from_ns = now.boot_ns;
 	sj__channel_set_state(channel, CHANNEL_OPEN);
 	channel->user->on_open(channel->user_data, now);

@@ -114,6 +114,7 @@ struct sj__channel {
 	struct channel_path probed;             /* path NULL: none */
 	struct channel_id own_ids[CHANNEL_IDS];
 	struct channel_id peer_ids[CHANNEL_IDS]; /* not used on any path yet */
+	uint8_t first_id[ID_SIZE];              /* client: own, sequence 0 */
 	uint64_t own_sequence;                  /* of the next id we give */
 	uint64_t used_sequence;                 /* client: of the own id the server uses */
 	uint64_t largest_peer_sequence;

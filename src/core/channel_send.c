@@ -67,8 +67,7 @@ put_parameters(struct sj__channel *channel, struct writer *writer)
 	struct writer inner = writer_of(list, sizeof list);
 	struct writer start = *writer;
 
-	sj__parameter_write(&inner, PARAMETER_ID, channel->own_ids[0].bytes,
-	    ID_SIZE);
+	sj__parameter_write(&inner, PARAMETER_ID, channel->first_id, ID_SIZE);
 	sj__parameter_write_number(&inner, PARAMETER_CREDIT, CREDIT_ROOT);
 	sj__parameter_write_number(&inner, PARAMETER_ACK_DELAY, ACK_DELAY_MS);
 	sj__parameter_write_number(&inner, PARAMETER_DATAGRAM_MAX, DATAGRAM_MAX);

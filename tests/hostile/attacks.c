@@ -531,6 +531,45 @@ opening_after_parent(void)
 	hostile_end(pair);
 }
 
+static void
+write_retire_first(struct writer *writer)
+{
+	sj__frame_retire_id(writer, 0);
+}
+
+/* A client whose first id was given back, while it does not know yet that its
+ * parameters came: they go on naming the id that they named first. */
+static void
+parameters_again(void)
+{
+	struct pair *pair = hostile_start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+	struct sj__channel *client = pair_channel(pair->client->endpoint);
+	uint8_t first[ID_SIZE];
+	unsigned spare = 0;
+
+	memcpy(first, client->own_ids[0].bytes, ID_SIZE);
+	expect(client->own_ids[0].sequence == 0, "not the first id");
+	script = write_retire_first;
+	server->user = &scripted;
+	while (!server->peer_ids[spare].is_valid)
+		spare++;
+	server->current.peer_id = server->peer_ids[spare];
+	server->peer_ids[spare].is_valid = false;
+	sj__channel_wake(server);
+	pair_exchange(pair, 3);
+	server->user = &sj__session_channel_user;
+	expect(client->own_ids[0].sequence != 0, "the id was not given back");
+	client->parameters_wanted = true;
+	server->parameters_seen = false;
+	hostile_play(pair, write_ping);
+	pair_exchange(pair, 1);
+	expect(server->parameters_seen, "no parameters came");
+	expect(memcmp(server->current.peer_id.bytes, first, ID_SIZE) == 0,
+	    "the parameters name another id as the first");
+	hostile_end(pair);
+}
+
 static const struct hostile_case cases[] = {
 	{ "many_logins", many_logins },
 	{ "used_up_key", used_up_key },
@@ -547,6 +586,7 @@ static const struct hostile_case cases[] = {
 	{ "unanswered_hellos", unanswered_hellos },
 	{ "lost_close", lost_close },
 	{ "opening_after_parent", opening_after_parent },
+	{ "parameters_again", parameters_again },
 };
 
 int
