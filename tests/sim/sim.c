@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* sim.c - the clock, the seeds, the main loop */
-#include "world.h"
+#include "record.h"
 
+static FILE *record;                    /* of the run; NULL: none */
 static uint64_t phases_seen, rebindings_seen, moves_seen;
 
 uint64_t
@@ -204,6 +205,8 @@ simulate(uint64_t seed, bool verbose)
 	checking_reset();
 	draw_options(world);
 	surround_init(world);
+	if (record != NULL)
+		record_start(world, record);
 	if (verbose)
 		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
 		    "reorder %u repeat %u delay %llu ms jitter %llu ms rate %llu B/s "
@@ -224,6 +227,7 @@ simulate(uint64_t seed, bool verbose)
 		    world->drawn.hello_least, world->drawn.answer_filler,
 		    world->client_count);
 	run(world);
+	record_stop();
 	hash = world->hash | 1;
 	if (world->failure != NULL) {
 		printf("seed %llu: %s (at %.3f s, %llu datagrams)\n",
@@ -279,6 +283,21 @@ simulate_many(uint64_t first, uint64_t count)
 	return failures > 0;
 }
 
+/* The run of one seed, for tests/interop/transcript.py. */
+static int
+simulate_recorded(const char *path, uint64_t seed)
+{
+	bool is_good;
+
+	record = fopen(path, "w");
+	if (record == NULL) {
+		perror(path);
+		return 1;
+	}
+	is_good = simulate(seed, false) != 0;
+	return fclose(record) != 0 || !is_good;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -287,6 +306,8 @@ main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "--seeds") == 0)
 		return simulate_many(strtoull(argv[3], NULL, 10),
 		    strtoull(argv[2], NULL, 10));
+	if (argc == 4 && strcmp(argv[1], "--record") == 0)
+		return simulate_recorded(argv[2], strtoull(argv[3], NULL, 10));
 	if (argc == 2)
 		return simulate(strtoull(argv[1], NULL, 10), true) == 0;
 	return simulate_many(1, 200);
