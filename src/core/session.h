@@ -134,6 +134,8 @@ struct sj_session {
 	char credential_text[96], server_key_text[64];
 	char peer_address[64];
 	char key_file[512];
+	uint8_t keys_passed;                    /* lines of key_file that are done with */
+	uint8_t keys_answered;                  /* of those, the ones that were a try */
 	uint8_t *credential;                    /* raw, behind the text */
 	size_t credential_length;
 	void *data;

@@ -40,9 +40,11 @@ struct job {
 	struct sj__question question;
 	uint64_t request;
 	uint32_t number;                /* of the try, from 1 */
+	uint32_t number_in_agent;       /* which of the agent's keys */
 	char socket[PATH_SIZE];
 	char prompt[PATH_SIZE + 80];
 	char file[PATH_SIZE];           /* tried after the agent's keys; or "" */
+	bool is_listed;                 /* another key may follow */
 	bool wants_one;                 /* only the key in blob */
 	uint8_t blob[SSH_KEY_BLOB_MAX];
 	size_t blob_length;
@@ -72,12 +74,26 @@ finish(struct job *job, const struct sj_answer *answer)
 	sj_core_answer(endpoint, request, answer);
 }
 
+static void start(struct job *job, const char *key_file);
+
+/* Of several keys that are named, the next one. */
+static bool
+start_next(struct job *job)
+{
+	if (!job->is_listed || job->session == NULL)
+		return false;
+	job->session->keys_passed++;
+	start(job, job->session->options.key_file);
+	return true;
+}
+
 static void
 fail(struct job *job, int error, const char *text)
 {
 	struct sj_answer answer = { .error = error, .text = text };
 
-	finish(job, &answer);
+	if (!start_next(job))
+		finish(job, &answer);
 }
 
 static void
@@ -162,6 +178,10 @@ answer_with(struct job *job, struct span blob, struct span signature,
 	    fingerprint);
 	snprintf(text, sizeof text, "key %s (%s)", fingerprint, origin);
 	answer.text = text;
+	if (job->wants_one && job->session != NULL) {
+		job->session->keys_passed++;
+		job->session->keys_answered++;
+	}
 	finish(job, &answer);
 }
 
@@ -362,7 +382,7 @@ pick_key(struct job *job, const uint8_t *body, size_t length, unsigned *found)
 			continue;
 		if (job->wants_one ? blob.length == job->blob_length &&
 		    memcmp(blob.data, job->blob, blob.length) == 0 :
-		    ++*found == job->number) {
+		    ++*found == job->number_in_agent) {
 			memcpy(job->blob, blob.data, blob.length);
 			job->blob_length = blob.length;
 			return true;
@@ -384,7 +404,7 @@ on_identities(void *data, unsigned type, const uint8_t *body, size_t length)
 		return;
 	}
 	/* After the agent's keys, the file; once. */
-	if (!job->wants_one && job->number > found + 1)
+	if (!job->wants_one && job->number_in_agent > found + 1)
 		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
 	else
 		try_file(job);
@@ -411,13 +431,36 @@ home_file(char *out, size_t size)
 	out[0] = '\0';
 }
 
-/* options.key_file as signer.h describes it. */
+/* The line of key_file whose turn it is, to out; false: there is none. */
+static bool
+pick_line(struct job *job, const char *key_file, char *out, size_t size)
+{
+	unsigned passed = job->session != NULL ? job->session->keys_passed : 0;
+	size_t length;
+
+	for (; passed > 0 && key_file != NULL; passed--) {
+		key_file = strchr(key_file, '\n');
+		key_file += key_file != NULL;
+	}
+	if (key_file == NULL)
+		return false;
+	length = strcspn(key_file, "\n");
+	job->is_listed = key_file[length] == '\n';
+	return snprintf(out, size, "%.*s", (int)length, key_file) < (int)size;
+}
+
+/* One of options.key_file as signer.h describes it. */
 static void
 read_options(struct job *job, const char *key_file)
 {
 	const char *socket = getenv("SSH_AUTH_SOCK"), *colon;
 	size_t length;
 
+	if (key_file != NULL && strcmp(key_file, "agent:") == 0) {
+		if (socket != NULL && strlen(socket) < sizeof job->socket)
+			strcpy(job->socket, socket);
+		return; /* the files are named by themselves */
+	}
 	if (key_file != NULL && strncmp(key_file, "agent:", 6) == 0) {
 		socket = key_file + 6;
 		colon = strchr(socket, ':');
@@ -460,10 +503,6 @@ sign_named(struct job *job)
 	char error[PATH_SIZE + 200];
 	bool done = true;
 
-	if (job->number > 1) {
-		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
-		return true;
-	}
 	if (key_file_read(job->file, NULL, &key, error, sizeof error) < 0) {
 		fail(job, SJ_ERR_NO_CREDENTIAL, error);
 	} else if (key.private_key != NULL) {
@@ -488,6 +527,38 @@ on_forgotten(struct sj__question *question)
 		question->text = NULL;
 		job->is_open = false;
 	}
+}
+
+/* Begins with the key whose turn it is. */
+static void
+start(struct job *job, const char *key_file)
+{
+	char line[PATH_SIZE];
+	unsigned answered = job->session != NULL ?
+	    job->session->keys_answered : 0;
+
+	job->socket[0] = job->file[0] = '\0';
+	job->wants_one = job->is_listed = false;
+	job->blob_length = 0;
+	job->passphrases = 0;
+	job->number_in_agent = job->number - answered;
+	if (key_file != NULL && !pick_line(job, key_file, line, sizeof line)) {
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
+		return;
+	}
+	read_options(job, key_file != NULL ? line : NULL);
+	if (job->wants_one && sign_named(job))
+		return;
+	if (job->socket[0] != '\0' &&
+	    (!job->wants_one || job->blob_length > 0))
+		job->agent = ssh_agent_ask(job->signer->driver, job->socket,
+		    SSH_AGENT_IDENTITIES, NULL, 0, on_identities, job);
+	if (job->agent != NULL)
+		return;
+	if (!job->wants_one && job->number_in_agent > 1)
+		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
+	else
+		try_file(job);
 }
 
 static void
@@ -515,19 +586,7 @@ sign(const struct sj_signer *table, struct sj_endpoint *endpoint,
 	job->question.forgotten = on_forgotten;
 	sj__session_attach(job->session, clock_now(), &job->question);
 	copy_facts(job, facts);
-	read_options(job, facts->options->key_file);
-	if (job->wants_one && sign_named(job))
-		return;
-	if (job->socket[0] != '\0' &&
-	    (!job->wants_one || job->blob_length > 0))
-		job->agent = ssh_agent_ask(signer->driver, job->socket,
-		    SSH_AGENT_IDENTITIES, NULL, 0, on_identities, job);
-	if (job->agent != NULL)
-		return;
-	if (job->number > 1)
-		fail(job, SJ_ERR_NO_CREDENTIAL, NULL);
-	else
-		try_file(job);
+	start(job, facts->options->key_file);
 }
 
 struct sj_signer *

@@ -10,7 +10,9 @@
  *                        first of ~/.ssh/id_ed25519, id_ecdsa, id_rsa
  *
  * options.key_file "agent:SOCKET" names another agent than $SSH_AUTH_SOCK and
- * means its keys; "agent:SOCKET:FILE" that agent and that key.
+ * means its keys; "agent:SOCKET:FILE" that agent and that key. Of several, a
+ * line each, the next one's turn is when the server refused the last, or when
+ * that could not sign; "agent:" among them is all that the agent holds.
  *
  * The agent is never waited for: its socket is watched by the driver, and an
  * agent that says nothing for SIGNER_TIMEOUT_S is given up.
