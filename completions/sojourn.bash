@@ -3,8 +3,7 @@
 #
 # Verbs, options and what they take are read from `sojourn help` and
 # `sojourn VERB --help`: there is no second list here. Hosts are those that
-# sojourn knows and those of ~/.ssh/config; sojourn does not look names up in the
-# latter, so where there is a HostName that is offered.
+# sojourn knows and the names of ~/.ssh/config and ~/.config/sojourn/config.
 
 _sojourn_hosts() {
 	local state=${XDG_STATE_HOME:-$HOME/.local/state}/sojourn
@@ -17,22 +16,14 @@ _sojourn_hosts() {
 			$1 = "[" $1 "]"
 		print $1
 	    }' "$state/known_hosts"
-	[ ! -r ~/.ssh/config ] || awk '
-	    function say(	i) {
-		for (i in hosts)
-			print (name != "" ? name : hosts[i])
-		split("", hosts)
-		name = ""
-	    }
+	cat ~/.ssh/config "${XDG_CONFIG_HOME:-$HOME/.config}/sojourn/config" \
+	    2>/dev/null | awk '
 	    { sub(/^[ \t]+/, ""); sub(/[ \t]*=[ \t]*/, " ") }
-	    tolower($1) == "host" || tolower($1) == "match" { say() }
 	    tolower($1) == "host" {
-		for (i = 2; i <= NF; i++)
+		for (i = 2; i <= NF && $i !~ /^#/; i++)
 			if ($i !~ /[*?!"%]/)
-				hosts[i] = $i
-	    }
-	    tolower($1) == "hostname" && $2 !~ /%/ { name = $2 }
-	    END { say() }' ~/.ssh/config
+				print $i
+	    }'
 }
 
 # _sojourn_value HELP OPTION: what an option takes, as the help calls it

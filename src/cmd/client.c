@@ -21,6 +21,7 @@
 #include "cmd/ask.h"
 #include "cmd/client.h"
 #include "cmd/command.h"
+#include "cmd/host_config.h"
 #include "tool/message.h"
 #include "tool/target.h"
 
@@ -30,6 +31,7 @@ struct kept {
 };
 
 struct client {
+	const struct common *common;
 	int fd;
 	int pid;                     /* of a private agent; 0: none */
 	uint64_t last_request, last_stream;
@@ -146,23 +148,24 @@ greet(struct client *client)
 }
 
 static int
-client_new(struct client **out)
+client_new(struct client **out, const struct common *common)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
 	*out = client;
 	if (client == NULL)
 		return SJ_ERR_MEMORY;
+	client->common = common;
 	client->fd = -1;
 	client->kept_end = &client->kept;
 	return 0;
 }
 
 int
-client_connect_existing(struct client **out)
+client_connect_existing(struct client **out, const struct common *common)
 {
 	struct client *client;
-	int result = client_new(out);
+	int result = client_new(out, common);
 
 	if (result != 0)
 		return result;
@@ -177,7 +180,7 @@ int
 client_connect(struct client **out, const struct common *common)
 {
 	struct client *client;
-	int result = client_new(out), tries;
+	int result = client_new(out, common), tries;
 
 	if (result != 0)
 		return result;
@@ -350,35 +353,26 @@ match_id(void *data, const struct client_session *session)
 	}
 }
 
-/* The target in normal form; ids, at least four digits of them, are looked
- * up first. */
+/* 1: text, at least four digits, is the id of a login, to out; 0: it is not. */
 static int
-resolve_target(struct client *client, const char *text,
-    char out[TARGET_MAX])
+find_id(struct client *client, const char *text, char out[TARGET_MAX])
 {
 	struct id_search search = { .id = text };
-	struct target target;
 	size_t length = strlen(text);
 	int result;
 
-	if (length >= 4 && length <= 16 &&
-	    strspn(text, "0123456789abcdef") == length) {
-		result = client_list(client, match_id, &search);
-		if (result != 0)
-			return result;
-		if (search.found > 1)
-			return fail(client, SJ_ERR_ARGUMENT,
-			    "several logins have such an id");
-		if (search.found == 1) {
-			snprintf(out, TARGET_MAX, "%s", search.target);
-			return 0;
-		}
-	}
-	result = target_parse(&target, text, client->error,
-	    sizeof(client->error));
-	if (result == 0)
-		target_format(&target, out, TARGET_MAX);
-	return result;
+	if (length < 4 || length > 16 ||
+	    strspn(text, "0123456789abcdef") != length)
+		return 0;
+	result = client_list(client, match_id, &search);
+	if (result != 0)
+		return result;
+	if (search.found > 1)
+		return fail(client, SJ_ERR_ARGUMENT,
+		    "several logins have such an id");
+	if (search.found == 1)
+		snprintf(out, TARGET_MAX, "%s", search.target);
+	return search.found;
 }
 
 static int
@@ -400,27 +394,67 @@ put_key_file(struct client *client, const char *path)
 	return 0;
 }
 
+/* What was asked for; then what the configuration says. */
+static int
+put_login(struct client *client, const struct client_login *login,
+    const struct host_config *config)
+{
+	struct message *out = &client->out;
+	const struct common *common = client->common;
+	char keys[KEY_FILES_SIZE];
+
+	message_put_number(out, FIELD_EXISTING_ONLY,
+	    (uint64_t)login->existing_only);
+	if (login->existing_only)
+		return 0;
+	message_put_text(out, FIELD_SERVER_KEY, login->server_key != NULL ?
+	    login->server_key : config->server_key);
+	message_put_number(out, FIELD_ACCEPT_NEW,
+	    login->accept_new || config->accept_new);
+	message_put_number(out, FIELD_TIMEOUT_MS, login->timeout_ms != 0 ?
+	    login->timeout_ms : config->timeout_s * 1000);
+	if (login->key_file != NULL)
+		return put_key_file(client, login->key_file);
+	host_config_keys(config, common->verbose, keys, sizeof(keys));
+	if (keys[0] != '\0')
+		message_put_text(out, FIELD_KEY_FILE, keys);
+	return 0;
+}
+
+/* Sends the request; *number is its own. */
+static int
+ask_login(struct client *client, const struct client_login *login,
+    uint64_t *number)
+{
+	struct host_config config = { .identity_count = 0 };
+	char target[TARGET_MAX];
+	int result = find_id(client, login->target, target);
+
+	if (result == 0) {
+		result = host_config_load(&config, login->target,
+		    client->common->config, client->common->verbose,
+		    client->error, sizeof(client->error));
+		if (result == 0)
+			target_format(&config.target, target, sizeof(target));
+	} else if (result == 1) {
+		result = 0;
+	}
+	if (result == 0) {
+		*number = begin(client, AGENT_LOGIN);
+		message_put_text(&client->out, FIELD_TARGET, target);
+		result = put_login(client, login, &config);
+	}
+	host_config_free(&config);
+	return result != 0 ? result : client_send(client);
+}
+
 int
 client_login(struct client *client, const struct client_login *login,
     uint64_t *session, struct client_session *info)
 {
-	char target[TARGET_MAX];
-	uint64_t number;
-	int result = resolve_target(client, login->target, target);
+	uint64_t number = 0;
+	int result = ask_login(client, login, &number);
 
-	if (result != 0)
-		return result;
-	number = begin(client, AGENT_LOGIN);
-	message_put_text(&client->out, FIELD_TARGET, target);
-	message_put_text(&client->out, FIELD_SERVER_KEY, login->server_key);
-	message_put_number(&client->out, FIELD_ACCEPT_NEW,
-	    (uint64_t)login->accept_new);
-	message_put_number(&client->out, FIELD_EXISTING_ONLY,
-	    (uint64_t)login->existing_only);
-	message_put_number(&client->out, FIELD_TIMEOUT_MS, login->timeout_ms);
-	result = put_key_file(client, login->key_file);
-	if (result == 0)
-		result = client_send(client);
 	while (result == 0 && (result = wait_answer(client, number)) == 0) {
 		if (message_type(&client->in) == AGENT_PROMPT) {
 			result = answer_prompt(client);

@@ -21,7 +21,7 @@ struct common;                       /* cmd/command.h */
 
 struct client_login {
 	const char *target;          /* [user@]host[:port][/application], or an id of `list` */
-	const char *key_file;        /* NULL: ssh-agent, then ~/.ssh/id_ed25519 */
+	const char *key_file;        /* NULL: as configured, else ssh-agent, then ~/.ssh/id_ed25519 */
 	const char *server_key;      /* a pin; may be NULL */
 	int accept_new;              /* take an unknown server key without asking */
 	int existing_only;           /* no new login: SJ_ERR_ENDED if there is none */
@@ -73,11 +73,13 @@ struct client_event {
  * logs out and ends with this command. */
 int client_connect(struct client **client, const struct common *common);
 /* Only an agent that is there: SJ_ERR_ENDED if none is. */
-int client_connect_existing(struct client **client);
+int client_connect_existing(struct client **client,
+    const struct common *common);
 /* Leaves; a private agent is waited for. NULL is fine. */
 void client_close(struct client *client);
 /* The living session for this target, or a new login; asks on the terminal
- * what has to be asked. info may be NULL. */
+ * what has to be asked. Names are looked up in the configuration files, which
+ * also have a say where login has none. info may be NULL. */
 int client_login(struct client *client, const struct client_login *login,
     uint64_t *session, struct client_session *info);
 /* Hands the descriptors over (copies of them: the caller closes its own) and

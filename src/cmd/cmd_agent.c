@@ -19,10 +19,10 @@ count(void *data, const struct client_session *session)
 }
 
 static int
-stop(void)
+stop(const struct common *common)
 {
 	struct client *client;
-	int error = client_connect_existing(&client), code = 0;
+	int error = client_connect_existing(&client, common), code = 0;
 
 	if (error == 0 || error == SJ_ERR_VERSION)
 		error = client_stop_agent(client);
@@ -58,7 +58,7 @@ tell(const struct common *common)
 	struct client *client;
 	struct json json;
 	unsigned sessions = 0;
-	int error = client_connect_existing(&client);
+	int error = client_connect_existing(&client, common);
 	int runs = error == 0;
 
 	if (runs)
@@ -101,6 +101,6 @@ cmd_agent(const struct command *command, int argc, char **argv)
 	if (stops && runs)
 		return command_misuse(command, "--stop or --run, not both");
 	if (stops)
-		return stop();
+		return stop(&common);
 	return runs ? run_here(&common) : tell(&common);
 }

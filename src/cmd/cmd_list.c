@@ -191,7 +191,7 @@ cmd_list(const struct command *command, int argc, char **argv)
 	if (server && target != NULL)
 		error = client_connect(&client, &common);
 	else
-		error = client_connect_existing(&client);
+		error = client_connect_existing(&client, &common);
 	if (error == SJ_ERR_ENDED && target == NULL) {
 		client_close(client);
 		return 0;

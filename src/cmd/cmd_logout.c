@@ -119,7 +119,7 @@ cmd_logout(const struct command *command, int argc, char **argv)
 	if (common.no_agent)
 		return command_misuse(command,
 		    "without the agent there is nothing to log out of");
-	error = client_connect_existing(&client);
+	error = client_connect_existing(&client, &common);
 	if (error == SJ_ERR_ENDED && all)
 		code = 0;
 	else if (error == SJ_ERR_ENDED)

@@ -101,7 +101,7 @@ cmd_status(const struct command *command, int argc, char **argv)
 	if (common.no_agent)
 		return command_misuse(command,
 		    "without the agent there is nothing to tell");
-	error = client_connect_existing(&client);
+	error = client_connect_existing(&client, &common);
 	if (error == SJ_ERR_ENDED && left == 0) {
 		client_close(client);
 		return 0;

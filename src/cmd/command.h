@@ -12,6 +12,7 @@ struct client_login;                 /* cmd/client.h */
 /* Options that every verb takes. */
 struct common {
 	int json, quiet, verbose, no_agent;
+	const char *config;          /* the file to read names in; NULL: the usual ones */
 };
 
 struct command {
@@ -89,6 +90,7 @@ int cmd_status(const struct command *, int argc, char **argv);
 int cmd_key(const struct command *, int argc, char **argv);
 int cmd_agent(const struct command *, int argc, char **argv);
 int cmd_serve(const struct command *, int argc, char **argv);
+int cmd_look_up(const struct command *, int argc, char **argv);
 int cmd_version(const struct command *, int argc, char **argv);
 int cmd_help(const struct command *, int argc, char **argv);
 

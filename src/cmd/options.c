@@ -10,6 +10,14 @@
 #include "cmd/command.h"
 #include "tool/die.h"
 
+/* Whoever has no TARGET has nothing to look up in a configuration. */
+static int
+takes_targets(const struct command *command)
+{
+	return strstr(command->usage, "TARGET") != NULL ||
+	    strstr(command->usage, "DST") != NULL;
+}
+
 static void
 print_help(const struct command *command)
 {
@@ -23,7 +31,10 @@ print_help(const struct command *command)
 	    "  -q            no words but errors\n"
 	    "  -v            more words\n"
 	    "  --no-agent    without the agent: a login ends with the command\n"
-	    "  --help        this\n");
+	    "%s"
+	    "  --help        this\n", takes_targets(command) ?
+	    "  --config FILE the only configuration file; none: none at all\n" :
+	    "");
 }
 
 int
@@ -142,6 +153,8 @@ command_options(const struct command *command, struct common *common,
 		{ .name = "quiet", .letter = 'q', .flag = &common->quiet },
 		{ .name = "verbose", .letter = 'v', .flag = &common->verbose },
 		{ .name = "no-agent", .flag = &common->no_agent },
+		{ .name = takes_targets(command) ? "config" : NULL,
+		    .takes_value = 1, .value = &common->config },
 		{ .name = NULL }
 	};
 	static const struct command_option none[] = { { .name = NULL } };

@@ -51,6 +51,10 @@ const struct command commands[] = {
 	{ .name = NULL }
 };
 
+/* No verb: ssh has it as an option, and programs ask ssh that way. */
+static const struct command look_up = { "-G", cmd_look_up,
+	"shows what the configuration makes of a name", "TARGET", "" };
+
 static const struct command *
 find(const char *name)
 {
@@ -91,9 +95,11 @@ cmd_help(const struct command *command, int argc, char **argv)
 	printf("usage: sojourn VERB [options] [arguments]\n\n");
 	for (each = commands; each->name != NULL; each++)
 		printf("  %-8s %s\n", each->name, each->summary);
-	printf("\nTARGET is [user@]host[:port][/application], or an id of "
-	    "`sojourn list`.\n`sojourn help VERB` tells more. Exit code: "
-	    "0, or 255 and the cause on stderr.\n");
+	printf("\nTARGET is [user@]host[:port][/application], where host may "
+	    "be a name of the\nconfiguration files (`sojourn -G TARGET` shows "
+	    "what it leads to), or an id of\n`sojourn list`. `sojourn help "
+	    "VERB` tells more. Exit code: 0, or 255 and the\ncause on "
+	    "stderr.\n");
 	return finish_stdout(0);
 }
 
@@ -129,7 +135,7 @@ main(int argc, char **argv)
 		name = "version";
 	if (name[0] == '\0')
 		return complain("usage", "sojourn help", "no verb is given");
-	command = find(name);
+	command = strcmp(name, look_up.name) == 0 ? &look_up : find(name);
 	if (command == NULL)
 		return complain("usage", "sojourn help",
 		    "\"%s\" is not a verb", name);

@@ -51,6 +51,43 @@ parse_port(const char *text, size_t length)
 	return port > 65535 ? 0 : port;
 }
 
+unsigned
+target_port(const char *text)
+{
+	return parse_port(text, strlen(text));
+}
+
+static void
+set_lower(char *host)
+{
+	for (; *host != '\0'; host++)
+		*host = (char)tolower((unsigned char)*host);
+}
+
+int
+target_set_host(struct target *target, const char *host)
+{
+	size_t length = strlen(host);
+
+	/* brackets, as in a target, or none */
+	if (length > 2 && host[0] == '[' && host[length - 1] == ']') {
+		host++;
+		length -= 2;
+	}
+	if (strpbrk(host, "/@[") != NULL || memchr(host, ']', length) != NULL ||
+	    !take(target->host, sizeof(target->host), host, length))
+		return SJ_ERR_ARGUMENT;
+	set_lower(target->host);
+	return 0;
+}
+
+int
+target_set_user(struct target *target, const char *user)
+{
+	return strchr(user, '/') == NULL && take(target->user,
+	    sizeof(target->user), user, strlen(user)) ? 0 : SJ_ERR_ARGUMENT;
+}
+
 static int
 take_user(struct target *target, const char **at, const char *end)
 {
@@ -65,6 +102,7 @@ take_user(struct target *target, const char **at, const char *end)
 		    (size_t)(sign - 1 - *at)))
 			return 0;
 		*at = sign;
+		target->names_user = 1;
 		return 1;
 	}
 	self = getpwuid(geteuid());
@@ -114,9 +152,10 @@ target_parse(struct target *target, const char *text, char *error,
 		    (size_t)(end - host_end - 1));
 		if (target->port == 0)
 			return fail(error, capacity, text, "its port");
+		target->names_port = 1;
 	}
-	for (char *c = target->host; *c != '\0'; c++)
-		*c = (char)tolower((unsigned char)*c);
+	strcpy(target->typed_host, target->host);
+	set_lower(target->host);
 	return 0;
 }
 

@@ -16,6 +16,8 @@ Match host x
 	HostName matched.example.org
 Host %h
 X
+mkdir -p "$HOME/.config/sojourn"
+echo 'Host=ours # not.this' >"$HOME/.config/sojourn/config"
 cat >"$XDG_STATE_HOME/sojourn/known_hosts" <<'X'
 # nothing
 known.example.net sojourn-x25519 AAAA
@@ -42,13 +44,14 @@ completes "sojourn " $("$SOJOURN" help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 completes "sojourn lo" login logout
 completes "sojourn help ag" agent
 completes "sojourn frobnicate "
-completes "sojourn login --" --help --json --no-agent --server-key --timeout
-completes "sojourn login --json host -" -i -o -q -v --help --json \
+completes "sojourn login --" --config --help --json --no-agent --server-key \
+    --timeout
+completes "sojourn login --json host -" -i -o -q -v --config --help --json \
     --no-agent --server-key --timeout
 completes "sojourn agent --st" --stop
 completes "sojourn serve --li" --listen
 for verb in login logout list status open; do
-	completes "sojourn $verb " plain long.example.org known.example.net \
+	completes "sojourn $verb " plain short other ours known.example.net \
 	    127.0.0.1:7600 '[2001:db8::1]' '[2001:db8::2]:7600'
 done
 completes "sojourn login -v k" known.example.net
@@ -61,11 +64,12 @@ completes "sojourn login -i f" file1 file2
 completes "sojourn login -o S" StrictHostKeyChecking=accept-new
 completes "sojourn login -o StrictHostKeyChecking=a" accept-new
 completes "sojourn serve --config f" file1 file2
+completes "sojourn login --config f" file1 file2
 completes "sojourn key " show known new
 completes "sojourn key show f" file1 file2
 completes "sojourn copy f" file1 file2
 completes "sojourn copy -r kn" known.example.net:
-completes "sojourn copy file1 l" long.example.org:
+completes "sojourn copy file1 sh" short:
 # all options that are offered are taken: none is "not an option"
 for verb in login logout list open copy status key agent serve; do
 	COMP_LINE="sojourn $verb -"
