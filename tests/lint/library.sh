@@ -1,26 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# library.sh LIBRARY HEADER... - what libsojourn.so needs and what it offers
+# library.sh LIBRARY MAP NEEDED HEADER... - what a library needs and offers
+#
+# It needs NEEDED and libc.so.6, and nothing else; what its headers declare, its
+# map lists, and the file offers under the version of that map, are the same.
 set -eu
-library=$1
-shift
+library=$1 map=$2 want=$3
+shift 3
 needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | tr '\n' ' ')
-[ "$needed" = "libc.so.6 libcrypto.so.3 " ] || {
+want=$(printf '%s\n' $want libc.so.6 | sort | tr '\n' ' ')
+[ "$needed" = "$want" ] || {
 	echo "needs: $needed"
+	echo "may need: $want"
 	exit 1
 }
-offered=$(nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u)
-declared=$(cat "$@" | tr '\n' ' ' | grep -o 'SJ_API [^;]*;' |
-	sed -e 's/SJ_MUST_CHECK//' | grep -o 'sj_[a-z0-9_]*[ ]*[(;]' | tr -d ' (;' |
-	sort -u)
-missing=
-for name in $offered; do
-	echo "$declared" | grep -qx "$name" || missing="$missing $name"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+version=$(sed -n 's/^\(SOJOURN[A-Z_0-9.]*\) {$/\1/p' "$map")
+readelf -d "$library" | grep -q 'SONAME.*\.so\.0\]' || { echo "no soname"; exit 1; }
+nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@@/, " ", $3); print $3 }' | sort >"$work/offered"
+cat "$@" | tr '\n' ' ' | grep -o 'SJ_API [^;]*;' | sed -e 's/SJ_MUST_CHECK//' |
+	grep -o 'sj_[a-z0-9_]*[ ]*[(;]' | tr -d ' (;' | sort -u | sed "s/\$/ $version/" >"$work/declared"
+sed -n 's/^\t\(sj_[a-z0-9_]*\);$/\1/p' "$map" | sort | sed "s/\$/ $version/" >"$work/mapped"
+[ -s "$work/declared" ] || { echo "no header declares anything"; exit 1; }
+for what in offered mapped; do
+	diff "$work/declared" "$work/$what" >"$work/diff" || {
+		echo "declared (<) and $what (>):"
+		cat "$work/diff"
+		exit 1
+	}
 done
-[ -z "$missing" ] || { echo "offered but not declared:$missing"; exit 1; }
-for name in $declared; do
-	case $name in sj_store_sqlite) continue ;; esac
-	echo "$offered" | grep -qx "$name" || missing="$missing $name"
-done
-[ -z "$missing" ] || { echo "declared but not offered:$missing"; exit 1; }
-echo "$(echo "$offered" | wc -l) calls"
+echo "$(wc -l <"$work/offered") calls as $version"
