@@ -67,17 +67,17 @@ prefix=$stage$(sed -n 's/^prefix=//p' "$pc")
 export PKG_CONFIG_PATH="${pc%/*}"
 say() { pkg-config --define-variable=prefix="$prefix" "$@"; }
 for file in bin/sojourn include/sojourn.h include/sojourn_core.h \
-    include/sojourn_sqlite.h share/bash-completion/completions/sojourn; do
+    include/sojourn_sqlite.h include/sojourn_sim.h share/bash-completion/completions/sojourn; do
 	[ -f "$prefix/$file" ] || fail "$file is not installed"
 done
 libdir=$(say --variable=libdir libsojourn)
-for name in libsojourn libsojourn-sqlite; do
+for name in libsojourn libsojourn-sqlite libsojourn-sim; do
 	[ -L "$libdir/$name.so" ] && [ -L "$libdir/$name.so.0" ] &&
 	    [ -f "$libdir/$name.a" ] || fail "$name is not complete"
 done
 
 cd "$stage"
-cp "$examples/echo.c" "$examples/echod.c" .
+cp "$examples"/*.c .
 # shared or static, in the words of a newcomer
 compile() {	# CC OUT SOURCE shared|static LIBRARY...
 	local cc=$1 out=$2 source=$3 how=$4 libs
@@ -96,6 +96,9 @@ for cc in gcc clang; do
 	for how in shared static; do
 		compile $cc echo.$cc.$how echo.c $how libsojourn
 		compile $cc echod.$cc.$how echod.c $how libsojourn-sqlite libsojourn
+		compile $cc sim_echo sim_echo.c $how libsojourn-sim
+		./sim_echo 3 >sim.$cc.$how || fail "$cc, $how: sim_echo"
+		cmp sim.gcc.shared sim.$cc.$how || fail "not the same world"
 	done
 	needs_us echo.$cc.shared || fail "shared is not shared"
 	! needs_us echo.$cc.static || fail "static is not static"
@@ -109,6 +112,7 @@ cat >plus.cc <<'X'
 #include <sojourn.h>
 #include <sojourn_core.h>
 #include <sojourn_sqlite.h>
+#include <sojourn_sim.h>
 #include <cstdio>
 int main() { return std::printf("%s\n", sj_version()) < 0; }
 X

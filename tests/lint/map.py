@@ -9,7 +9,7 @@ import re
 import sys
 
 HEADING = "## Source map\n\n"
-FOLDERS = ("include", "src/core", "src/mech", "src/store", "src/io", "src/tool", "src/cmd", "src/serve")
+FOLDERS = ("include", "src/core", "src/mech", "src/store", "src/io", "src/sim", "src/tool", "src/cmd", "src/serve")
 
 
 def description(path):

@@ -57,6 +57,8 @@ open_world(struct world *world, struct client *client)
 	world->faults.queue_bytes = 1 << 20;
 	world->faults.mtu = 9000;
 	world->client_count = 1;
+	if (sj_sim_open(&world->sim, 1) < 0)
+		fail(world, "no world");
 	surround_init(world);
 	options.listen = "sim";
 	options.host_key = &world->host_key;
@@ -72,6 +74,7 @@ open_world(struct world *world, struct client *client)
 	if (sj__endpoint_create(&client->endpoint, &options, &client->io,
 	    NULL) < 0)
 		fail(world, "no client");
+	link_open(world);
 }
 
 static bool
@@ -109,17 +112,18 @@ until_read(struct world *world, struct client *client)
 	bool read_it = false, any;
 
 	while (!read_it) {
-		link_deliver(world);
+		sim_deliver(world->sim);
 		any = run_endpoint(world, 1, client->endpoint, &read_it);
 		any |= run_endpoint(world, 0, world->server, &read_it);
 		if (any)
 			continue;
-		next_ns = min_u64(link_next_ns(world), min_u64(
+		next_ns = min_u64(sim_arrival_ns(world->sim), min_u64(
 		    sj_core_deadline(world->server),
 		    sj_core_deadline(client->endpoint)));
 		if (next_ns == NEVER_NS || next_ns > start_ns + 10 * NS_PER_S)
 			fail(world, "nothing arrives");
-		world->now.boot_ns = max_u64(next_ns, world->now.boot_ns);
+		sim_advance(world->sim, max_u64(next_ns, world->now.boot_ns));
+		world->now = sj_sim_now(world->sim);
 	}
 	return world->now.boot_ns - start_ns;
 }
@@ -169,7 +173,7 @@ count(bool known_key)
 	}
 	sj__endpoint_destroy(client->endpoint);
 	sj__endpoint_destroy(world.server);
-	link_free(&world);
+	sj_sim_close(world.sim);
 	surround_fini(&world);
 }
 

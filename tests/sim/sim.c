@@ -8,18 +8,13 @@ static uint64_t phases_seen, rebindings_seen, moves_seen;
 uint64_t
 draw(struct world *world, uint64_t below)
 {
-	uint64_t z = world->random += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	z ^= z >> 31;
-	return below == 0 ? 0 : z % below;
+	return sj_sim_random(world->sim, below);
 }
 
 bool
 chance(struct world *world, unsigned per_10000)
 {
-	return per_10000 > 0 && draw(world, 10000) < per_10000;
+	return sim_chance(world->sim, per_10000);
 }
 
 void
@@ -34,7 +29,7 @@ fail(struct world *world, const char *text)
 void
 note(struct world *world, const char *what, uint64_t a, uint64_t b)
 {
-	world->hash = (world->hash ^ a ^ b << 8) * UINT64_C(0x100000001b3);
+	sj_sim_note(world->sim, a ^ b << 8);
 	if (world->verbose)
 		printf("%12.6f %s %llu %llu\n",
 		    (double)world->now.boot_ns / 1e9, what,
@@ -75,7 +70,7 @@ draw_options(struct world *world)
 		faults->answer_filler = draw(world, 4500);
 	faults->server_hybrid = draw(world, 4) > 0;
 	faults->client_hybrid = draw(world, 4) > 0;
-	faults->ecn = (enum ecn_fault)draw(world, 4);
+	faults->ecn = (enum sj_sim_ecn)draw(world, 4);
 	if (draw(world, 3) == 0)
 		faults->rebind_ns = (1 + draw(world, 8)) * NS_PER_S;
 	world->faults = *faults;
@@ -88,15 +83,14 @@ heal(struct world *world)
 	world->faults.corrupt = world->faults.duplicate = 0;
 	world->faults.reorder = world->faults.repeat = 0;
 	world->faults.rebind_ns = 0;
-	for (unsigned i = 0; i < CLIENTS_MAX; i++)
-		world->clients[i].up.burst_left =
-		    world->clients[i].down.burst_left = 0;
+	link_set(world);
 }
 
 static uint64_t
 next_ns(const struct world *world)
 {
-	uint64_t next = min_u64(link_next_ns(world), answers_next_ns(world));
+	uint64_t next = min_u64(sim_arrival_ns(world->sim),
+	    answers_next_ns(world));
 
 	next = min_u64(next, sj_core_deadline(world->server));
 	for (unsigned i = 0; i < world->client_count; i++)
@@ -159,10 +153,11 @@ run(struct world *world)
 	uint64_t idle = 0;
 
 	actors_open(world);
+	link_open(world);
 	while (world->failure == NULL && !actors_are_done(world)) {
 		world->steps++;
 		link_rebind(world);
-		link_deliver(world);
+		sim_deliver(world->sim);
 		answers_give(world);
 		if (world->drawn.phase_packets > 0) {
 			shorten_phases(world, world->server);
@@ -172,9 +167,9 @@ run(struct world *world)
 		idle = actors_run(world) ? 0 : idle + 1;
 		if (idle == 0 && world->steps % 64 != 0)
 			continue;
-		world->now.boot_ns = max_u64(world->now.boot_ns + 1,
-		    next_ns(world));
-		world->now.unix_s = 1800000000 + world->now.boot_ns / NS_PER_S;
+		sim_advance(world->sim, max_u64(world->now.boot_ns + 1,
+		    next_ns(world)));
+		world->now = sj_sim_now(world->sim);
 		if (world->now.boot_ns > HEAL_NS)
 			heal(world);
 		if (world->now.boot_ns > END_NS)
@@ -197,10 +192,10 @@ simulate(uint64_t seed, bool verbose)
 	uint64_t hash;
 
 	world->seed = seed;
-	world->random = seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
-	world->key_random = ~world->random;
-	world->now.boot_ns = NS_PER_S;
-	world->now.unix_s = 1800000001;
+	if (sj_sim_open(&world->sim, seed) < 0)
+		abort();
+	world->key_random = ~world->sim->random;
+	world->now = sj_sim_now(world->sim);
 	world->verbose = verbose;
 	checking_reset();
 	draw_options(world);
@@ -228,24 +223,24 @@ simulate(uint64_t seed, bool verbose)
 		    world->client_count);
 	run(world);
 	record_stop();
-	hash = world->hash | 1;
+	hash = world->sim->stats.hash | 1;
 	if (world->failure != NULL) {
 		printf("seed %llu: %s (at %.3f s, %llu datagrams)\n",
 		    (unsigned long long)seed, world->failure,
 		    (double)world->now.boot_ns / 1e9,
-		    (unsigned long long)world->datagrams);
+		    (unsigned long long)world->sim->stats.datagrams);
 		hash = 0;
 	} else if (verbose) {
 		printf("done at %.3f s, %llu datagrams, %llu bytes, "
 		    "trace %016llx\n", (double)world->now.boot_ns / 1e9,
-		    (unsigned long long)world->datagrams,
-		    (unsigned long long)world->bytes,
+		    (unsigned long long)world->sim->stats.datagrams,
+		    (unsigned long long)world->sim->stats.bytes,
 		    (unsigned long long)hash);
 	}
 	phases_seen += world->phases;
 	rebindings_seen += world->rebindings;
 	moves_seen += world->moves;
-	link_free(world);
+	sj_sim_close(world->sim);
 	surround_fini(world);
 	free(world);
 	return hash;

@@ -11,16 +11,8 @@ static int
 sim_random(void *context, void *out, size_t length)
 {
 	struct world *world = context;
-	uint8_t *at = out;
 
-	for (; length > 0; length--) {
-		world->key_random += UINT64_C(0x9e3779b97f4a7c15);
-		uint64_t z = world->key_random;
-
-		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-		*at++ = (uint8_t)(z >> 31);
-	}
+	random_fill(&world->key_random, out, length);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
  * logs in and what they do. Two phases: first with faults, for a while; then
  * the links heal and everything must come to its end.
  *
- *   link.c     datagrams under way: rate, delay, loss, ... and amplification
+ *   link.c     the faults of a seed, as settings of the links of src/sim
  *   actor.c    clients and the server, what they open, write, read, reset
  *   check.c    the oracle: nonces, bytes, principals, memory
  *   surround.c random source, signer, host key and store that answer later
@@ -22,15 +22,14 @@
 #include <string.h>
 
 #include "core/endpoint_internal.h"
+#include "sim/random.h"
+#include "sim/sim.h"
 
 #define CLIENTS_MAX 3
 #define SESSIONS_MAX 3
 #define STREAMS_MAX 24
-#define PLACES_MAX 64
 #define HEAL_NS (20 * NS_PER_S)
 #define END_NS (900 * NS_PER_S)
-
-enum ecn_fault { ECN_KEPT, ECN_BLEACHED, ECN_DROPPED, ECN_CONGESTED };
 
 struct faults {
 	unsigned loss, burst, duplicate, corrupt, reorder;      /* per 10,000 */
@@ -42,31 +41,8 @@ struct faults {
 	size_t queue_bytes, mtu;
 	unsigned phase_packets;         /* a new key phase after so many; 0: late */
 	unsigned answer_delay_ms;       /* of signer, host key, store: at most */
-	enum ecn_fault ecn;             /* what the way does to the mark */
+	enum sj_sim_ecn ecn;            /* what the way does to the mark */
 	uint64_t rebind_ns;             /* a client's address lasts so long at most; 0: for ever */
-};
-
-struct datagram {
-	uint64_t at_ns, order;
-	int to;                         /* 0 server, 1.. clients */
-	unsigned place;                 /* of the client, when it was sent */
-	bool proves;                    /* sent by a client that had heard something there */
-	struct sj_path path;            /* as the receiver sees it */
-	enum sj_ecn ecn;
-	size_t length, segment;
-	uint8_t *bytes;
-};
-
-struct link {                           /* one direction of one client */
-	uint64_t free_ns;               /* the last byte is out */
-	unsigned burst_left;
-};
-
-/* An address of a client, as its NAT gives it. It is proven once the client has
- * sent something from there after it had heard something there. */
-struct place {
-	uint64_t bytes_up, bytes_down;
-	bool heard, proved;
 };
 
 struct stream_actor {
@@ -101,10 +77,7 @@ struct client {
 	struct sj_signer signer;
 	struct session_actor sessions[SESSIONS_MAX];
 	unsigned count;
-	struct link up, down;
-	struct place places[PLACES_MAX]; /* where it was; the last is where it is */
-	struct place elsewhere;         /* of one who repeats its packets */
-	unsigned place;
+	unsigned place;                 /* how often it has moved */
 	uint64_t rebind_at_ns;
 };
 
@@ -117,8 +90,9 @@ struct answer {                         /* one that comes later */
 };
 
 struct world {
-	uint64_t seed, random, key_random;
-	struct sj_time now;
+	uint64_t seed, key_random;
+	struct sj_sim *sim;             /* links and clock; NULL where a test has neither */
+	struct sj_time now;             /* the clock's */
 	struct faults faults, drawn;
 	struct sj_endpoint *server;
 	struct sj_io server_io;
@@ -128,13 +102,9 @@ struct world {
 	struct sj__crypto *crypto;
 	struct client clients[CLIENTS_MAX];
 	unsigned client_count;
-	struct datagram *flying;
-	size_t flying_count, flying_capacity;
-	uint64_t order;
 	struct answer answers[256];
 	unsigned answer_count;
-	uint64_t hash;                  /* of the trace */
-	uint64_t steps, datagrams, bytes;
+	uint64_t steps;
 	uint64_t phases;                /* seen by anybody */
 	uint64_t rebindings, moves;     /* new addresses; channels that followed */
 	bool verbose;
@@ -148,12 +118,12 @@ bool chance(struct world *world, unsigned per_10000);
 void fail(struct world *world, const char *text);
 void note(struct world *world, const char *what, uint64_t a, uint64_t b);
 /* --- link.c */
+/* Server and clients are there: sets the links as the faults are now. */
+void link_open(struct world *world);
+void link_set(struct world *world);
 void link_send(struct world *world, int from, const struct sj_batch *batch);
-uint64_t link_next_ns(const struct world *world);
-void link_deliver(struct world *world);
 /* NATs forget: clients are elsewhere without knowing it. */
 void link_rebind(struct world *world);
-void link_free(struct world *world);
 /* --- surround.c */
 void surround_init(struct world *world);
 void surround_fini(struct world *world);
