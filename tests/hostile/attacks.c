@@ -550,13 +550,11 @@ parameters_again(void)
 
 	memcpy(first, client->own_ids[0].bytes, ID_SIZE);
 	expect(client->own_ids[0].sequence == 0, "not the first id");
-	script = write_retire_first;
-	server->user = &scripted;
 	while (!server->peer_ids[spare].is_valid)
 		spare++;
 	server->current.peer_id = server->peer_ids[spare];
 	server->peer_ids[spare].is_valid = false;
-	sj__channel_wake(server);
+	hostile_script(server, write_retire_first);
 	pair_exchange(pair, 3);
 	server->user = &sj__session_channel_user;
 	expect(client->own_ids[0].sequence != 0, "the id was not given back");

@@ -103,13 +103,17 @@ hostile_end(struct pair *pair)
 }
 
 void
-hostile_play(struct pair *pair, void (*write)(struct writer *))
+hostile_script(struct sj__channel *channel, void (*write)(struct writer *))
 {
-	struct sj__channel *channel = pair_channel(pair->client->endpoint);
-
 	script = write;
 	channel->user = &scripted;
 	sj__channel_wake(channel);
+}
+
+void
+hostile_play(struct pair *pair, void (*write)(struct writer *))
+{
+	hostile_script(pair_channel(pair->client->endpoint), write);
 	pair_exchange(pair, 1);
 }
 
