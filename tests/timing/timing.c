@@ -32,7 +32,7 @@ struct scene {
 	struct sj_session *server_session;
 	uint8_t sent[BYTES], back[BYTES];
 	size_t came;
-	unsigned corrupted, cookies, hellos;
+	unsigned corrupted, cookies, tokens, hellos;
 };
 
 static volatile unsigned sink;
@@ -66,8 +66,8 @@ leak_index(const uint8_t *secret)
 /* --- What is on the wire -------------------------------------------------- */
 
 /* Everybody sees datagrams: nothing in them may depend on a secret but what
- * was made to be seen. The mask over flags and number does, and so does a
- * cookie. */
+ * was made to be seen. The mask over flags and number does, and so do a cookie
+ * and the token in its place. */
 static void
 check_datagram(struct scene *scene, const uint8_t *bytes, size_t length)
 {
@@ -85,6 +85,11 @@ check_datagram(struct scene *scene, const uint8_t *bytes, size_t length)
 		from = LONG_HEADER_SIZE;
 		to = from + COOKIE_SIZE;
 		scene->cookies += secret_bytes(bytes + from, COOKIE_SIZE) ==
+		    COOKIE_SIZE;
+	} else if ((bytes[0] >> 4 & 7) == LONG_HELLO) {
+		from = LONG_HEADER_SIZE + 1;
+		to = from + COOKIE_SIZE;
+		scene->tokens += secret_bytes(bytes + from, COOKIE_SIZE) ==
 		    COOKIE_SIZE;
 	}
 	need(secret_bytes(bytes, from) == 0 &&
@@ -242,6 +247,8 @@ hide_keys(struct scene *scene, const struct run *run)
 		hide(ends[i]->id_key, sizeof ends[i]->id_key);
 		hide(ends[i]->strangers.cookie_key,
 		    sizeof ends[i]->strangers.cookie_key);
+		hide(ends[i]->strangers.token_key,
+		    sizeof ends[i]->strangers.token_key);
 	}
 }
 
@@ -321,6 +328,27 @@ compare_exports(struct scene *scene)
 }
 
 static void
+log_out(struct scene *scene)
+{
+	sj_logout(scene->pair.session);
+	go_on(scene, 20);
+	need(scene->pair.ended, "no logout");
+	scene->pair.started = scene->pair.ended = false;
+}
+
+/* With the token that the first login was given, and so without a cookie. */
+static void
+come_again(struct scene *scene, const struct run *run)
+{
+	unsigned cookies = scene->cookies;
+
+	log_in(scene, run);
+	need(scene->tokens > 0 && scene->cookies == cookies,
+	    "the token was not taken");
+	log_out(scene);
+}
+
+static void
 run_one(const struct run *run)
 {
 	struct scene *scene = calloc(1, sizeof *scene);
@@ -348,9 +376,9 @@ run_one(const struct run *run)
 	need(scene->cookies > 0 && scene->hellos > 0, "no cookie or hello");
 	need(hidden_phases > 20, "the phase of packets was known");
 	need(refused_packets > 2 && refused_messages > 0, "all opened");
-	sj_logout(scene->pair.session);
-	go_on(scene, 20);
-	need(scene->pair.ended, "no logout");
+	log_out(scene);
+	if (run->knows_key)
+		come_again(scene, run);
 	pair_close(&scene->pair);
 	free(scene);
 }
