@@ -18,12 +18,23 @@ sj__stream_want(struct sj_stream *stream, uint8_t wants)
 
 /* --- Life of a stream -------------------------------------------------- */
 
+/* The application knows of it, or will before it hears of anything that is
+ * queued from now on. */
+static bool
+is_shown(const struct sj_stream *stream)
+{
+	return stream->parent == NULL || stream->is_local ||
+	    stream->app_holds || stream->app_closed ||
+	    (stream->events & STREAM_EV_OPENED) != 0;
+}
+
 void
 sj__stream_event(struct sj_stream *stream, uint8_t events)
 {
 	struct sj_session *session = stream->session;
 	bool hidden = stream->parent == NULL || stream->is_placeholder ||
-	    (stream->app_closed && !stream->app_holds);
+	    (stream->app_closed && !stream->app_holds) ||
+	    (!is_shown(stream) && (events & STREAM_EV_OPENED) == 0);
 
 	if (hidden || (session->state != SESSION_LIVE && !stream->is_local))
 		return;
@@ -56,6 +67,24 @@ sj__stream_settle(struct sj_stream *stream)
 		sj__credit_refund(stream, STREAM_COST);
 	}
 	sj__tree_remove(&session->tree, stream);
+}
+
+/* The next stream of a walk through the tree below top, from the top down;
+ * NULL: there is none. */
+static struct sj_stream *
+walk(const struct sj_stream *top, struct sj_stream *stream, bool goes_down)
+{
+	struct sj_stream *next = goes_down ? list_first(&stream->children,
+	    struct sj_stream, siblings) : NULL;
+
+	while (next == NULL && stream != top) {
+		if (stream->siblings.next != &stream->parent->children)
+			next = container_of(stream->siblings.next,
+			    struct sj_stream, siblings);
+		else
+			stream = stream->parent;
+	}
+	return next;
 }
 
 /* Our half of a reset: nothing more is sent or taken. */
@@ -96,24 +125,14 @@ reset_one(struct sj_stream *stream, uint64_t code, int error)
 void
 sj__stream_reset_tree(struct sj_stream *top, uint64_t code, int error)
 {
-	struct sj_stream *stream = top, *next;
+	struct sj_stream *stream = top;
 
-	for (;;) {
+	while (stream != NULL) {
 		reset_one(stream, stream == top ? code : SJ_RESET_PARENT,
 		    stream == top ? error : SJ_ERR_RESET);
 		if (stream != top)
 			sj__stream_event(stream, STREAM_EV_RESET);
-		next = list_first(&stream->children, struct sj_stream, siblings);
-		while (next == NULL && stream != top) {
-			if (stream->siblings.next != &stream->parent->children)
-				next = container_of(stream->siblings.next,
-				    struct sj_stream, siblings);
-			else
-				stream = stream->parent;
-		}
-		if (next == NULL)
-			return;
-		stream = next;
+		stream = walk(top, stream, true);
 	}
 }
 
@@ -138,24 +157,22 @@ find_parent(struct sj_session *session, uint64_t id, struct sj_stream **parent)
 	}
 }
 
+/* Shows a stream of the peer's, and what came sooner and is below it: nobody
+ * hears of a child before its parent. */
 static void
-announce(struct sj_session *session, struct sj_stream *stream)
+announce(struct sj_stream *top)
 {
-	struct sj_stream *child;
+	struct sj_stream *stream = top;
 
-	sj__stream_event(stream, STREAM_EV_OPENED);
-	if (sj__receive_readable(&stream->receive) > 0 ||
-	    stream->receive.has_final)
-		sj__stream_event(stream, STREAM_EV_READABLE);
-	if (session->state == SESSION_LIVE)
-		sj__credit_grant_first(stream);
-	for (struct list *at = stream->children.next; at != &stream->children;
-	    at = at->next) {
-		child = container_of(at, struct sj_stream, siblings);
-		if (!child->is_local && !child->is_placeholder &&
-		    (child->events & STREAM_EV_OPENED) == 0 && !child->app_holds)
-			sj__stream_event(child, STREAM_EV_OPENED |
-			    STREAM_EV_READABLE);
+	if (top->parent != NULL && !is_shown(top->parent))
+		return;
+	while (stream != NULL) {
+		if (!is_shown(stream))
+			sj__stream_event(stream, STREAM_EV_OPENED |
+			    (sj__receive_readable(&stream->receive) > 0 ||
+			    stream->receive.has_final || stream->error != 0 ?
+			    STREAM_EV_READABLE : 0));
+		stream = walk(top, stream, is_shown(stream));
 	}
 }
 
@@ -237,7 +254,9 @@ on_stream(struct sj_session *session, const struct frame *frame)
 	if (stream->parent == NULL)
 		return readable > 0 ? sj__control_receive(session, session->now) : 0;
 	if (opened > 0)
-		announce(session, stream);
+		announce(stream);
+	if (opened > 0 && session->state == SESSION_LIVE)
+		sj__credit_grant_first(stream);
 	if (readable > 0)
 		sj__stream_event(stream, STREAM_EV_READABLE);
 	if (stream->receive.has_final)
@@ -306,6 +325,23 @@ reset_unseen(struct sj_session *session, const struct frame *frame)
 	return 0;
 }
 
+/* A parent that was reset before it was opened: its children, which waited for
+ * it, come last among those of the root. */
+static void
+forget_place(struct sj_session *session, struct sj_stream *placeholder)
+{
+	struct list *at = placeholder->children.next;
+	size_t count = 0;
+
+	for (; at != &placeholder->children; at = at->next)
+		count++;
+	sj__tree_remove(&session->tree, placeholder);
+	for (at = session->tree.root->children.previous; count > 0; count--) {
+		announce(container_of(at, struct sj_stream, siblings));
+		at = at->previous;
+	}
+}
+
 static int
 on_reset(struct sj_session *session, const struct frame *frame)
 {
@@ -328,7 +364,7 @@ on_reset(struct sj_session *session, const struct frame *frame)
 	if (stream->parent == NULL)
 		return SJ_ERR_PROTOCOL; /* [SJ-ST-11] */
 	if (stream->is_placeholder) {
-		sj__tree_remove(&session->tree, stream);
+		forget_place(session, stream);
 		return reset_unseen(session, frame);
 	}
 	SJ_TRY(sj__receive_reset(&stream->receive, session->memory, code,
@@ -422,10 +458,7 @@ sj__streams_release(struct sj_session *session, struct sj_time now)
 	for (size_t i = 0; i < session->tree.bucket_count; i++)
 		for (stream = session->tree.buckets[i]; stream != NULL;
 		    stream = stream->hash_next)
-			if (stream != root && !stream->is_placeholder) {
-				if (!stream->is_local)
-					announce(session, stream);
-				else
-					sj__credit_grant_first(stream);
-			}
+			if (stream != root && !stream->is_placeholder)
+				sj__credit_grant_first(stream);
+	announce(root);
 }

@@ -174,11 +174,57 @@ absent_parents(void)
 		hostile_play(pair, write_orphan);
 		if (pair->ended)
 			break;
-		expect(session->tree.count <= 5000,
+		expect(session->tree.count <= PLACEHOLDERS_MAX +
+		    CREDIT_ROOT / STREAM_COST,
 		    "streams that never came are kept without end");
 		expect(pair->world.server->memory.used < before + (8u << 20),
 		    "memory grows with streams that never came");
 	}
+	hostile_end(pair);
+}
+
+static void
+write_descendant(struct writer *writer)
+{
+	struct stream_opening opening = { .parent = next_id - 2,
+	    .credit = 65536, .weight = 1, .lender_is_root = true,
+	    .service = { (const uint8_t *)"x", 1 } };
+	struct stream_header header = { .stream = next_id,
+	    .opening = &opening, .fin = true };
+	size_t length = 0;
+
+	(void)sj__frame_stream(writer, &header, &length);
+}
+
+/* Children that come sooner than their parents, of a client that is honest:
+ * they are shown after them. */
+static void
+children_first(void)
+{
+	struct pair *pair = hostile_start();
+	struct sj_stream_info info = { .size = sizeof info };
+	struct sj_stream *shown[3] = { NULL };
+	struct sj_event event;
+	unsigned count = 0;
+
+	for (next_id = 6; next_id >= 2; next_id -= 2) {
+		hostile_play(pair, write_descendant);
+		while (sj_core_event(pair->world.server, pair->world.now,
+		    &event)) {
+			if (event.type != SJ_EV_STREAM)
+				continue;
+			expect(next_id == 2 && count < 3,
+			    "a child is shown before its parent");
+			expect(sj_stream_info(event.stream, &info) == 0 &&
+			    info.id == 2 + 2 * count && info.parent ==
+			    (count == 0 ? NULL : shown[count - 1]),
+			    "a child is shown without its parent");
+			shown[count++] = event.stream;
+		}
+	}
+	expect(count == 3, "not all of them are shown");
+	for (unsigned i = 0; i < count; i++)
+		sj_stream_close(shown[i]);
 	hostile_end(pair);
 }
 
@@ -575,6 +621,7 @@ static const struct hostile_case cases[] = {
 	{ "retired_unseen", retired_unseen },
 	{ "silent_pings", silent_pings },
 	{ "absent_parents", absent_parents },
+	{ "children_first", children_first },
 	{ "own_parent", own_parent },
 	{ "phase_from_elsewhere", phase_from_elsewhere },
 	{ "spoilt_hello", spoilt_hello },
