@@ -21,6 +21,8 @@
 #include "tool/copy_walk.h"
 
 #define QUEUE_MAX 8192               /* entries that wait for a stream */
+#define ENTRIES_MAX (1 << 20)        /* of these, while verdicts are awaited: far
+                                   * more than fit between a file and its own */
 #define COMMIT_FILES 512
 #define COMMIT_BYTES (UINT64_C(512) << 20)
 #define WRITE_BEHIND (32 << 20)      /* bytes that the disk may be behind */
@@ -96,6 +98,9 @@ on_entry(struct get *get, const struct copy_record *record)
 		    "the server gives what was not asked for");
 		return 0;
 	}
+	if (get->queued == ENTRIES_MAX)
+		return copy_fail(get->copy, SJ_ERR_PROTOCOL, "the server does "
+		    "not speak copy: entries without end, and no verdict");
 	entry = malloc(sizeof(*entry) + strlen(record->path) + 1);
 	if (entry == NULL)
 		return copy_fail(get->copy, SJ_ERR_MEMORY, "%s",

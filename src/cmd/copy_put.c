@@ -254,10 +254,11 @@ on_record(void *data, const struct copy_record *record)
 {
 	struct put *put = data;
 
-	if (record->type == COPY_STATUS) {
+	if (record->type == COPY_STATUS && !put->ended) {
 		on_status(put, record);
 		return 0;
 	}
+	/* after END all is settled: nobody is left whom a word could be about */
 	if (record->type != COPY_END || put->ended)
 		return copy_fail(put->copy, SJ_ERR_PROTOCOL,
 		    "the server does not speak copy");
@@ -377,6 +378,8 @@ settle(struct put *put, int error)
 		forget(put, file);
 	}
 	free(put->files);
+	put->files = NULL;
+	put->file_count = 0;
 }
 
 int

@@ -41,6 +41,7 @@
 #define IDLE_MS 20
 #define WRITE_BEHIND (UINT64_C(32) << 20)
 #define ENTRIES_MAX 10000000
+#define SOURCES_MAX 4096          /* no more words while so many wait to be listed */
 
 enum child_state { CHILD_FREE = 0, CHILD_HEAD, CHILD_RECEIVE, CHILD_SEND };
 
@@ -76,6 +77,7 @@ struct files {
 	struct copy_receive *receive;
 	uint64_t failed;
 	struct source *sources, **sources_end;
+	size_t source_count;
 	struct copy_walk *walk;
 	uint64_t walk_source;
 	struct listed *entries;
@@ -214,6 +216,7 @@ add_source(struct files *files, uint64_t id, int recursive, const char *path)
 	strcpy(source->path, path);
 	*files->sources_end = source;
 	files->sources_end = &source->next;
+	files->source_count++;
 }
 
 static void
@@ -354,6 +357,7 @@ list_one(struct files *files)
 		struct source *source = files->sources;
 
 		files->sources = source->next;
+		files->source_count--;
 		if (files->sources == NULL)
 			files->sources_end = &files->sources;
 		files->walk = copy_walk_open(source->path, source->recursive);
@@ -655,7 +659,8 @@ fill_polls(const struct files *files, struct pollfd *polls, size_t *map)
 	size_t count = 2, i;
 	int calm = files->out_length < OUT_HIGH;
 
-	polls[0] = (struct pollfd){ 0, (short)((calm ? POLLIN : 0) |
+	polls[0] = (struct pollfd){ 0, (short)
+	    ((calm && files->source_count < SOURCES_MAX ? POLLIN : 0) |
 	    (files->out_length > 0 ? POLLOUT : 0)), 0 };
 	polls[1] = (struct pollfd){ files->mode != 0 && !files->over &&
 	    files->active < CHILDREN_MAX ? 3 : -1, POLLIN, 0 };

@@ -14,6 +14,7 @@
 #include <sojourn.h>
 
 #include "tool/copy_wire.h"
+#include "tool/printable.h"
 
 #define FIXED 51
 
@@ -127,37 +128,6 @@ copy_path_ok(const char *path)
 	}
 }
 
-/* Length of a UTF-8 sequence that is fit to print, else 0. */
-static size_t
-printable_sequence(const unsigned char *at)
-{
-	size_t length, i;
-	uint32_t point;
-
-	if (at[0] >= 0x20 && at[0] < 0x7f)
-		return at[0] != '\\';
-	if (at[0] < 0xc2 || at[0] > 0xf4)
-		return 0;
-	length = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-	point = at[0] & (0x7fu >> length);
-	for (i = 1; i < length; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (at[i] & 0x3fu);
-	}
-	if (point < 0xa0 || (length == 3 && point < 0x800) ||
-	    (length == 4 && (point < 0x10000 || point > 0x10ffff)) ||
-	    (point >= 0xd800 && point < 0xe000))
-		return 0;
-	/* marks and overrides of the direction of writing, line separators */
-	if ((point >= 0x200b && point <= 0x200f) ||
-	    (point >= 0x2028 && point <= 0x202e) ||
-	    (point >= 0x2060 && point <= 0x206f) || point == 0x61c ||
-	    point == 0xfeff)
-		return 0;
-	return length;
-}
-
 const char *
 copy_printable(const char *name, char *out, size_t capacity)
 {
@@ -166,7 +136,8 @@ copy_printable(const char *name, char *out, size_t capacity)
 	size_t used = 0;
 
 	while (*at != '\0' && used + 5 < capacity) {
-		size_t length = printable_sequence(at);
+		/* so that what is escaped can be told from what was so */
+		size_t length = *at != '\\' ? printable_sequence(at) : 0;
 
 		if (length > 0) {
 			memcpy(out + used, at, length);

@@ -7,7 +7,10 @@
 
 #include <stddef.h>
 
-/* Control characters become \xNN; what does not fit is cut. Returns out. */
+/* Length of the UTF-8 sequence at at that neither drives a terminal nor cheats
+ * the eye (controls, marks of the direction of writing), else 0. */
+size_t printable_sequence(const unsigned char *at);
+/* All other bytes become \xNN; what does not fit is cut. Returns out. */
 const char *printable(const char *text, char *out, size_t capacity);
 
 #endif

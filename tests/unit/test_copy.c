@@ -17,6 +17,7 @@
 
 #include <sojourn.h>
 
+#include "tool/printable.c"
 #include "tool/copy_wire.c"
 #undef fail /* of cmocka */
 #define fail copy_receive_fail
