@@ -9,6 +9,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@
 #include <sojourn.h>
 
 #include "serve/options.h"
+
+#define CONFIG_MAX (1 << 20)
 
 static int
 fail(char *error, size_t capacity, const char *cause, const char *what)
@@ -355,11 +358,37 @@ apply_line(struct serve_options *options, uint32_t *given, char *line,
 	return apply_keyword(options, line, value, error, capacity);
 }
 
+/* A file of a size that a person writes: nobody waits for the other end of a
+ * FIFO, nor for the end of a device. NULL with errno. */
+static FILE *
+open_text(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+	FILE *file = NULL;
+
+	if (fd < 0 || fstat(fd, &status) != 0)
+		;
+	else if (!S_ISREG(status.st_mode))
+		errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+	else if (status.st_size > CONFIG_MAX)
+		errno = EFBIG;
+	else
+		file = fdopen(fd, "r");
+	if (file == NULL && fd >= 0) {
+		int cause = errno;
+
+		close(fd);
+		errno = cause;
+	}
+	return file;
+}
+
 int
 serve_options_file(struct serve_options *options, const char *path,
     char *error, size_t capacity)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = open_text(path);
 	char *line = NULL, cause[512] = "";
 	size_t size = 0;
 	unsigned number = 0;
