@@ -584,6 +584,9 @@ on_started(struct session *session, const struct sj_event *event)
 	session->away = 0;
 	session->resumed = event->resumed;
 	session->unverified = event->unverified;
+	if (event->text != NULL)
+		snprintf(session->last_error, sizeof(session->last_error),
+		    "%s", event->text);
 	while ((waiter = next_waiter(session, 0)) != NULL) {
 		send_session(waiter->connection, waiter->number, session, 0);
 		free(waiter);

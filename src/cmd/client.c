@@ -22,6 +22,7 @@
 #include "cmd/client.h"
 #include "cmd/command.h"
 #include "cmd/host_config.h"
+#include "tool/die.h"
 #include "tool/message.h"
 #include "tool/target.h"
 
@@ -394,6 +395,18 @@ put_key_file(struct client *client, const char *path)
 	return 0;
 }
 
+/* What went wrong beside a new login. */
+static void
+tell_failure(const struct message *in)
+{
+	const char *text = message_text(in, FIELD_TEXT);
+
+	if (text != NULL && text[0] != '\0' &&
+	    message_number(in, FIELD_REUSED, 0) == 0)
+		complain(error_class_name(SJ_ERR_FILE),
+		    "check the disk and the permissions", "%s", text);
+}
+
 /* What was asked for; then what the configuration says. */
 static int
 put_login(struct client *client, const struct client_login *login,
@@ -461,6 +474,7 @@ client_login(struct client *client, const struct client_login *login,
 			continue;
 		}
 		*session = message_number(&client->in, FIELD_SESSION, 0);
+		tell_failure(&client->in);
 		if (info != NULL)
 			fill_session(info, &client->in);
 		return 0;

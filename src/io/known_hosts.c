@@ -135,6 +135,23 @@ lacks_newline(int fd)
 	return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
 }
 
+/* The whole line, on the disk, or nothing of it. */
+static int
+append(int fd, const char *line, size_t length)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	ssize_t written = write(fd, line, length);
+	int error;
+
+	if (written == (ssize_t)length && fsync(fd) == 0)
+		return 0;
+	error = written >= 0 && written < (ssize_t)length ? ENOSPC : errno;
+	if (end < 0 || ftruncate(fd, end) < 0)
+		error = EIO;
+	errno = error;
+	return -1;
+}
+
 int
 known_hosts_add(const char *state_dir, const char *host, unsigned port,
     const uint8_t key[32], int is_hybrid)
@@ -158,8 +175,7 @@ known_hosts_add(const char *state_dir, const char *host, unsigned port,
 	length = snprintf(line, sizeof line, "%s%s " TYPE " %s%s\n",
 	    lacks_newline(fd) ? "\n" : "", name, text,
 	    is_hybrid ? " " HYBRID : "");
-	if (write(fd, line, (size_t)length) == length)
-		result = fsync(fd);
+	result = append(fd, line, (size_t)length);
 	error = errno;
 	close(fd);
 	errno = error;

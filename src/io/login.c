@@ -297,9 +297,11 @@ decide(struct driver *driver, struct sj_session *session, const char *file)
 /* A key that was just trusted; or one known before, which now did the hybrid
  * exchange for the first time. Host and port as known_hosts names them. */
 static void
-remember_key(struct driver *driver, struct sj_session *session,
+remember_key(struct driver *driver, struct sj_event *event,
     const char *state_dir)
 {
+	struct sj_session *session = event->session;
+	char text[512];
 	const uint8_t *key = sj_core_session_server_key(session);
 	unsigned port = session->channel != NULL ?
 	    session->channel->current.path->key.remote.port : SJ_PORT;
@@ -316,9 +318,13 @@ remember_key(struct driver *driver, struct sj_session *session,
 		return;
 	session->newly_trusted = false;
 	if (known_hosts_add(state_dir, session->server_name, port, key,
-	    is_hybrid) < 0)
-		sj__endpoint_set_error(driver->endpoint,
-		    "the server's key could not be added to known_hosts");
+	    is_hybrid) == 0)
+		return;
+	/* logged in all the same: it is asked again the next time */
+	snprintf(text, sizeof text, "%.300s/known_hosts: the key of the server "
+	    "cannot be remembered: %s", state_dir, strerror(errno));
+	sj__endpoint_set_error(driver->endpoint, text);
+	event->text = sj_endpoint_error(driver->endpoint);
 }
 
 bool
@@ -339,7 +345,7 @@ login_event(struct driver *driver, struct sj_event *event)
 		return true;
 	}
 	if (event->type == SJ_EV_STARTED && options->state_dir != NULL)
-		remember_key(driver, event->session, options->state_dir);
+		remember_key(driver, event, options->state_dir);
 	if (event->type == SJ_EV_ENDED)
 		forget_lookup(driver, event->session);
 	return false;
