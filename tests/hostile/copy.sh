@@ -332,8 +332,8 @@ case_up_floods() {
 	"$COPYIST" go "$ME@$TARGET" "$HOME/.ssh/id_ed25519" "$SERVER_KEY" \
 	    script >flood.out 2>&1 &
 	FLOOD=$!
-	until_true pgrep -f files-process >/dev/null
-	pid=$(pgrep -f files-process)
+	until_true logged "service=files pid="
+	pid=$(sed -n 's/.*service=files pid=\([0-9]*\)$/\1/p' server.log)
 	memory() { sed -n 's/VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$pid/status"; }
 	settled() {
 		local before=$(memory)
