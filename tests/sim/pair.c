@@ -173,6 +173,109 @@ pair_channel(struct sj_endpoint *endpoint)
 	return list_first(&endpoint->channels, struct sj__channel, all);
 }
 
+/* --- A client that sends what it likes --------------------------------- */
+
+static struct pair *player;
+static void (*script)(struct writer *writer);
+
+static int
+take_frame(void *user, struct sj_time now, const struct frame *frame)
+{
+	(void)user;
+	(void)now;
+	if (player->on_frame != NULL)
+		player->on_frame(player, frame);
+	return 0;
+}
+
+static void
+run_script(void *user, struct sj_time now, struct writer *writer)
+{
+	(void)user;
+	(void)now;
+	if (script != NULL)
+		script(writer);
+	script = NULL;
+}
+
+static bool
+has_script(const void *user)
+{
+	(void)user;
+	return script != NULL;
+}
+
+static void
+no_settled(void *user, const struct sj__sent_record *record, bool delivered)
+{
+	(void)user;
+	(void)record;
+	(void)delivered;
+}
+
+static void
+no_closed(void *user, struct sj_time now, int error, const char *text)
+{
+	(void)user;
+	(void)now;
+	(void)error;
+	(void)text;
+}
+
+static bool
+expects_nothing(const void *user)
+{
+	(void)user;
+	return false;
+}
+
+static void
+no_moved(void *user, struct sj_time now)
+{
+	(void)user;
+	(void)now;
+}
+
+static void
+no_away(void *user, struct sj_time now, bool is_away)
+{
+	(void)user;
+	(void)now;
+	(void)is_away;
+}
+
+static const struct sj__channel_user scripted = {
+	.expects = expects_nothing,
+	.on_moved = no_moved,
+	.on_away = no_away,
+	.on_closed = no_closed,
+	.on_frame = take_frame,
+	.fill = run_script,
+	.has_data = has_script,
+	.on_settled = no_settled,
+};
+
+void
+pair_play(struct pair *pair, void (*write)(struct writer *))
+{
+	struct sj__channel *channel = pair_channel(pair->client->endpoint);
+
+	player = pair;
+	script = write;
+	channel->user = &scripted;
+	sj__channel_wake(channel);
+	pair_exchange(pair, 1);
+}
+
+void
+pair_play_fair(struct pair *pair)
+{
+	struct sj__channel *channel = pair_channel(pair->client->endpoint);
+
+	if (channel != NULL && channel->user == &scripted)
+		channel->user = &sj__session_channel_user;
+}
+
 void
 pair_close(struct pair *pair)
 {

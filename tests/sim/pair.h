@@ -20,6 +20,8 @@ struct pair {
 	/* Sees what a side (0: the server) sends; false: it gets lost. */
 	bool (*on_batch)(struct pair *pair, int side,
 	    const struct sj_batch *batch);
+	/* Sees the frames that come to a client that plays; NULL: nobody does. */
+	void (*on_frame)(struct pair *pair, const struct frame *frame);
 };
 
 void pair_seed(uint64_t seed);
@@ -27,6 +29,10 @@ void pair_open(struct pair *pair);
 void pair_close(struct pair *pair);
 void pair_exchange(struct pair *pair, unsigned rounds);
 void pair_log_in(struct pair *pair);
+/* The client's next packet carries what this writes, and from here on it says
+ * no other frame of a session until pair_play_fair(). */
+void pair_play(struct pair *pair, void (*write)(struct writer *writer));
+void pair_play_fair(struct pair *pair);
 /* The oldest channel of an endpoint. */
 struct sj__channel *pair_channel(struct sj_endpoint *endpoint);
 
