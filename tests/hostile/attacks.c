@@ -40,7 +40,7 @@ used_up_key(void)
 	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
 	    sj_stream_write(stream, bytes, sizeof bytes) > 0, "no stream");
 	pair_exchange(pair, 100);
-	expect(pair->ended, "the client does not know that it is over");
+	expect(pair->session == NULL, "the client does not know that it is over");
 	expect(pair->world.server->counters[COUNT_SESSION_ENDED] == 1,
 	    "the server goes on");
 	hostile_end(pair);

@@ -142,10 +142,10 @@ take_hello(uint8_t *out, size_t capacity)
 
 /* One datagram to the server; how many bytes come back to that address. */
 static size_t
-throw(const uint8_t *bytes, size_t length, unsigned from, uint8_t *out)
+throw_from(const uint8_t *bytes, size_t length, struct sj_path path,
+    uint8_t *out)
 {
 	uint8_t copy[2048], buffer[65536];
-	struct sj_path path = address(from);
 	struct sj_batch batch = { .bytes = buffer, .capacity = sizeof buffer };
 	size_t back = 0;
 
@@ -160,6 +160,12 @@ throw(const uint8_t *bytes, size_t length, unsigned from, uint8_t *out)
 		back += batch.length;
 	}
 	return back;
+}
+
+static size_t
+throw(const uint8_t *bytes, size_t length, unsigned from, uint8_t *out)
+{
+	return throw_from(bytes, length, address(from), out);
 }
 
 static uint64_t
@@ -257,6 +263,12 @@ silence_to_junk(void)
 	for (size_t cut = 1; cut < HELLO_SIZE; cut += 7)
 		check(throw(hello, cut, 1, NULL) == 0,
 		    "a hello that was cut is answered");
+	/* Every other kind of long packet, as large as a hello. */
+	for (unsigned type = 1; type < 8; type++) {
+		hello[0] = (uint8_t)(FLAG_LONG | type << 4);
+		check(throw(hello, HELLO_SIZE, 1, NULL) == 0,
+		    "a long packet that is no hello is answered");
+	}
 	check(world.server->half_open == 0, "half-open without a hello");
 	close_client();
 	close_server();
@@ -266,7 +278,7 @@ silence_to_junk(void)
 static void
 versions(void)
 {
-	uint8_t hello[8192], answer[65536] = { 0 };
+	uint8_t hello[8192], answer[65536] = { 0 }, again[65536] = { 0 };
 	struct sj_path down = { .transport = SJ_TRANSPORT_UDP,
 	    .remote.port = SJ_PORT };
 	struct sj_event event;
@@ -287,6 +299,9 @@ versions(void)
 	    memcmp(answer + 13, hello + 5, 8) == 0, "ids are not swapped");
 	check(memcmp(answer + 25, "\x53\x6a\0\1", 4) == 0 &&
 	    (answer[21] & 15) == 10, "not ours and one that nobody has");
+	check(throw(hello, HELLO_SIZE, 1, again) == length &&
+	    memcmp(answer + 21, again + 21, 4) != 0,
+	    "the version that nobody has is always the same");
 	/* Ours is on the list: a forgery, nothing happens. */
 	sj_core_receive(world.clients[0].endpoint, world.now, &down,
 	    SJ_ECN_NONE, answer, length, length);
@@ -313,6 +328,7 @@ static void
 cookies(void)
 {
 	uint8_t hello[8192], answer[65536];
+	struct sj_path port = address(1);
 	const size_t at = LONG_HEADER_SIZE + 1;
 
 	open_server();
@@ -325,10 +341,17 @@ cookies(void)
 	memcpy(hello + at, answer + LONG_HEADER_SIZE, COOKIE_SIZE);
 	check(throw(hello, HELLO_SIZE, 2, NULL) == PACKET_MIN,
 	    "a cookie is good elsewhere");
+	port.remote.port++;
+	check(throw_from(hello, HELLO_SIZE, port, NULL) == PACKET_MIN,
+	    "a cookie is good for another port");
 	hello[HELLO_SIZE - 1] ^= 1;
 	check(throw(hello, HELLO_SIZE, 1, NULL) == 0,
 	    "a cookie is good for a changed hello");
 	hello[HELLO_SIZE - 1] ^= 1;
+	hello[at + COOKIE_SIZE] ^= 1;
+	check(throw(hello, HELLO_SIZE, 1, NULL) == PACKET_MIN,
+	    "a cookie is good for another hello");
+	hello[at + COOKIE_SIZE] ^= 1;
 	world.now.boot_ns += 180 * NS_PER_S;
 	check(throw(hello, HELLO_SIZE, 1, answer) == PACKET_MIN,
 	    "an old cookie is good");
@@ -340,19 +363,20 @@ cookies(void)
 	close_server();
 }
 
-/* Hellos from a hundred thousand addresses, whole ones and first fragments: an
- * honest client still gets in. */
+/* [SJ-HS-7] Hellos from a hundred thousand addresses, whole ones and first
+ * fragments, with cookies asked for or not: an honest client still gets in. */
 static void
-flood(size_t hello_least)
+flood(size_t hello_least, size_t cookie_from, unsigned count)
 {
 	uint8_t hello[8192];
 	uint64_t before;
 
 	open_server();
+	world.server->cookie_from = cookie_from;
 	before = memory();
 	open_client(hello_least);
 	take_hello(hello, sizeof hello);
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		uint64_t id = draw(NULL, UINT64_MAX);
 
 		memcpy(hello + 5, &id, 8);
@@ -521,13 +545,14 @@ hybrid_is_refused(void)
 static void
 flood_of_hellos(void)
 {
-	flood(0);
+	flood(0, COOKIE_FROM, 100000);
+	flood(0, SIZE_MAX, 1000);
 }
 
 static void
 flood_of_fragments(void)
 {
-	flood(1300);
+	flood(1300, COOKIE_FROM, 100000);
 }
 
 static const struct hostile_case cases[] = {
