@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,9 +21,55 @@
 
 #include "tool/printable.c"
 #include "tool/copy_wire.c"
+
+/* What is asked of the disk, in order: f a file, d a directory, s all of it,
+ * r a name; and D, that somebody was told. */
+static char asked[64];
+static int disk_fails;               /* with that letter; 0: never */
+
+static int
+ask_disk(char letter, int result)
+{
+	size_t length = strlen(asked);
+
+	if (length + 1 < sizeof(asked))
+		asked[length] = letter;
+	if (letter != disk_fails)
+		return result;
+	errno = EIO;
+	return -1;
+}
+
+static int
+asked_fsync(int fd)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	return ask_disk(S_ISDIR(status.st_mode) ? 'd' : 'f', fsync(fd));
+}
+
+static int
+asked_syncfs(int fd)
+{
+	return ask_disk('s', syncfs(fd));
+}
+
+static int
+asked_renameat(int from, const char *old, int to, const char *new)
+{
+	return ask_disk('r', renameat(from, old, to, new));
+}
+
 #undef fail /* of cmocka */
 #define fail copy_receive_fail
+#define fsync asked_fsync
+#define syncfs asked_syncfs
+#define renameat asked_renameat
 #include "tool/copy_receive.c"
+#undef fsync
+#undef syncfs
+#undef renameat
 #undef fail
 #define fail copy_walk_fail
 #include "tool/copy_walk.c"
@@ -35,6 +83,7 @@ static int
 go_in(void **state)
 {
 	(void)state;
+	disk_fails = 0;
 	strcpy(place, "/tmp/sojourn-copy-XXXXXX");
 	return mkdtemp(place) == NULL || chdir(place) != 0 ||
 	    mkdir("target", 0755) != 0;
@@ -216,6 +265,8 @@ on_done(void *data, uint64_t id, uint64_t size, const char *path,
 	(void)size;
 	assert_int_equal(copy_path_ok(path), 1);
 	if (text == NULL)
+		ask_disk('D', 0);
+	if (text == NULL)
 		verdicts->done++;
 	else
 		verdicts->failed++;
@@ -313,6 +364,53 @@ nothing_stays_of_what_is_not_whole(void **state)
 	assert_int_equal(verdicts.failed, 5);
 	assert_holds("target/old", "old");
 	assert_int_equal(count_names("target"), 1);
+}
+
+static void
+put_files(struct copy_receive *receive, size_t count)
+{
+	char name[64];
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "sub/f%zu", i);
+		copy_receive_complete(receive, begin(receive, name, "x", 1));
+	}
+	memset(asked, 0, sizeof(asked));
+	copy_receive_commit(receive);
+}
+
+/* Bytes on the disk, then the name, then that on the disk, then a word: nothing
+ * is called durable before it is. */
+static void
+durable_in_this_order(void **state)
+{
+	struct verdicts verdicts;
+	struct copy_receive *receive;
+
+	(void)state;
+	assert_int_equal(mkdir("target/sub", 0755), 0);
+	receive = open_to("target", 0, &verdicts);
+	put_files(receive, 1);
+	assert_string_equal(asked, "frdD");
+	put_files(receive, 2);
+	assert_string_equal(asked, "ffrrdDD");
+	put_files(receive, 5);
+	assert_string_equal(asked, "srrrrrsDDDDD");
+	disk_fails = 'f';
+	put_files(receive, 1);
+	assert_string_equal(asked, "f");
+	assert_string_equal(verdicts.text, strerror(EIO));
+	disk_fails = 'd';
+	put_files(receive, 1);
+	assert_string_equal(asked, "frd");
+	disk_fails = 's';
+	put_files(receive, 5);
+	assert_null(strpbrk(asked, "rD"));
+	assert_int_equal(verdicts.done, 8);
+	assert_int_equal(verdicts.failed, 7);
+	disk_fails = 0;
+	copy_receive_close(receive);
 }
 
 static void
@@ -540,6 +638,7 @@ main(void)
 		cmocka_unit_test(names_of_sources),
 		IN_PLACE(files_get_their_names_when_whole),
 		IN_PLACE(nothing_stays_of_what_is_not_whole),
+		IN_PLACE(durable_in_this_order),
 		IN_PLACE(many_files_at_once),
 		IN_PLACE(hostile_names),
 		IN_PLACE(a_link_in_the_middle),

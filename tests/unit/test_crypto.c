@@ -253,16 +253,24 @@ test_parts(void **state)
 	}
 }
 
-/* Label, context and length each change every key. */
+/* Label, context and length each change every key; and one key by hand:
+ * HMAC-SHA256(secret, 0x0020 0x0b "sojourn key" 0x00 0x01). */
 static void
 test_expand_label(void **state)
 {
+	static const uint8_t known[32] = {
+	    0xf6, 0xad, 0xfa, 0xdf, 0x5c, 0x47, 0x56, 0x64,
+	    0x73, 0xb2, 0x6e, 0x2c, 0x48, 0xd1, 0xad, 0xe9,
+	    0x6b, 0xfb, 0xae, 0x4c, 0x2c, 0xc1, 0x5c, 0xb0,
+	    0x43, 0xc3, 0xa6, 0x66, 0x95, 0x88, 0x56, 0xde,
+	};
 	uint8_t secret[32] = { 1 }, a[32], b[32], long_label[300];
 	struct span none = { NULL, 0 }, some = { secret, 4 };
 
 	(void)state;
 	assert_int_equal(sj__expand_label(crypto, secret, "key", none, a, 32),
 	    0);
+	assert_memory_equal(a, known, 32);
 	assert_int_equal(sj__expand_label(crypto, secret, "kez", none, b, 32),
 	    0);
 	assert_memory_not_equal(a, b, 32);

@@ -352,6 +352,40 @@ hello_flips(const uint8_t *server_key)
 	sj__handshake_close(client);
 }
 
+/* [SJ-HS-1] Somebody on the way changes the header of the hello, and changes it
+ * back in the answer: the ends have not seen the same. */
+static void
+header_unlike(void **state)
+{
+	uint8_t bytes[HELLO_SIZE], answer[1200], key[32];
+	struct sj__handshake *client, *server;
+	struct long_packet hello, changed;
+	size_t length;
+
+	(void)state;
+	for (unsigned field = 0; field < 4; field++) {
+		client = begin(NULL, NULL);
+		hello_of(client, bytes);
+		assert_true(sj__long_decode((struct span){ bytes, HELLO_SIZE },
+		    &hello));
+		changed = hello;
+		changed.flags ^= field == 0;
+		changed.version ^= field == 1;
+		changed.destination[3] ^= field == 2;
+		changed.source[3] ^= field == 3;
+		assert_int_equal(sj__handshake_accept(NULL, &changed,
+		    server_id, now, &server), 0);
+		assert_int_equal(sj__handshake_step(server, key), 0);
+		length = sj__handshake_answer(server, 0, answer,
+		    sizeof answer);
+		sj__handshake_close(server);
+		memcpy(answer + 5, hello.source, ID_SIZE);
+		memcpy(answer + 5 + ID_SIZE, hello.destination, ID_SIZE);
+		assert_true(take(client, answer, length) < 0);
+		sj__handshake_close(client);
+	}
+}
+
 /* Every bit of the answer, but those that mean nothing: four of grease, the
  * attempt. */
 static void
@@ -745,6 +779,42 @@ nothing_in_common(void **state)
 	assert_int_equal(server.suite, SUITE_CHACHA20_POLY1305);
 }
 
+/* [SJ-HS-8] A server that chooses what nobody offered. */
+static void
+other_suite(void **state)
+{
+	uint8_t bytes[HELLO_SIZE], answer[1200], key[32], shared[32];
+	struct sj__handshake *client, *server;
+	struct long_packet hello;
+	size_t length;
+
+	(void)state;
+	key_elsewhere = true;
+	for (unsigned suite = 0; suite < 6; suite++) {
+		client = begin(NULL, NULL);
+		hello_of(client, bytes);
+		assert_true(sj__long_decode((struct span){ bytes, HELLO_SIZE },
+		    &hello));
+		assert_int_equal(sj__handshake_accept(NULL, &hello, server_id,
+		    now, &server), 0);
+		/* Message 2 waits for the host key: it is made anew. */
+		assert_int_equal(sj__handshake_step(server, key),
+		    SJ__HANDSHAKE_PENDING);
+		server->result.suite = (enum packet_suite)suite;
+		assert_int_equal(sj__x25519(crypto, host_private, key, shared),
+		    0);
+		assert_int_equal(sj__handshake_resume(server, shared), 0);
+		assert_int_equal(sj__handshake_step(server, key), 0);
+		length = sj__handshake_answer(server, 0, answer,
+		    sizeof answer);
+		sj__handshake_close(server);
+		assert_true((take(client, answer, length) == 0) ==
+		    (suite >= SUITE_AES_128_GCM &&
+		    suite <= SUITE_CHACHA20_POLY1305));
+		sj__handshake_close(client);
+	}
+}
+
 /* [SJ-HS-12] Large ones, in pieces and in any order. */
 static void
 fragments(void **state)
@@ -905,6 +975,8 @@ main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(fresh, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_flip, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(header_unlike, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(unknown_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(forged_refusal, set_up,
 		    tear_down),
@@ -920,6 +992,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(answer_twice, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(nothing_in_common, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(other_suite, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(fragments, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_tiny_fragment, set_up,

@@ -171,7 +171,7 @@ rtt_only_from_news(void **state)
 static void
 packet_threshold(void **state)
 {
-	uint64_t first;
+	uint64_t first, window = path.window;
 
 	(void)state;
 	first = send_at(1000);
@@ -181,8 +181,11 @@ packet_threshold(void **state)
 	assert_int_equal(ack(first + 2, first + 2, 1010), 0);
 	assert_int_equal(lost_count[first], 0);
 	assert_int_equal(sj__recovery_lost(&recovery), 0);
+	assert_true(path.window >= window);
 	assert_int_equal(ack(first + 3, first + 3, 1010), 0);
 	assert_int_equal(lost_count[first], 1);
+	/* which is a sign of congestion */
+	assert_true(path.window < window);
 	assert_int_equal(lost_count[first + 1], 0);
 	assert_int_equal(sj__recovery_lost(&recovery), 1);
 	assert_int_equal(ack(first + 4, first + 4, 1010), 0);

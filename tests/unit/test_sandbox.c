@@ -193,6 +193,48 @@ test_nothing_comes_through(void **state)
 }
 
 static int
+wall_of_landlock(void)
+{
+	int version, fd;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    enter_landlock(&version) != 0)
+		return 2;
+	fd = open("/etc/passwd", O_RDONLY);
+	return version > 0 && fd >= 0 ? 1 : 0;
+}
+
+static int
+wall_of_seccomp(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    enter_seccomp() != 0)
+		return 2;
+	return open("/etc/passwd", O_RDONLY) >= 0 ? 1 : 0;
+}
+
+/* There are two walls: each holds by itself. */
+static void
+test_each_wall_by_itself(void **state)
+{
+	int (*const walls[])(void) = { wall_of_landlock, wall_of_seccomp };
+	int status;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0)
+			_exit(walls[i]());
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
+static int
 use_what_is_needed(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9),
@@ -220,6 +262,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_comes_through),
+		cmocka_unit_test(test_each_wall_by_itself),
 		cmocka_unit_test(test_what_is_needed_works),
 	};
 	char directory[] = "/tmp/sandbox.XXXXXX";

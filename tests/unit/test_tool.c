@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* JSON, targets, and the loop's promises about callbacks. */
+/* JSON, targets, what is shown of a peer, and the loop's promises about
+ * callbacks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #undef fail                          /* target.c has one of its own */
 #include "tool/json.c"
 #include "tool/loop.c"
+#include "tool/printable.c"
 #include "tool/target.c"
 
 /* --- JSON -------------------------------------------------------------- */
@@ -200,6 +202,34 @@ turns_and_timers(void **state)
 	loop_close(loop);
 }
 
+/* --- What a peer has a say in ------------------------------------------ */
+
+static void
+what_is_shown(void **state)
+{
+	static const struct { const char *text, *shown; } table[] = {
+		{ "", "" }, { "a b~", "a b~" }, { "\xc3\xa4", "\xc3\xa4" },
+		{ "\x1b[2J", "\\x1b[2J" }, { "a\nb\tc", "a\\x0ab\\x09c" },
+		{ "\x7f", "\\x7f" }, { "\x01", "\\x01" },
+		{ "\xc2\x9b" "2J", "\\xc2\x9b" "2J" },
+		{ "\xc2\xa0", "\xc2\xa0" },
+	};
+	char shown[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		assert_string_equal(printable(table[i].text, shown,
+		    sizeof(shown)), table[i].shown);
+	/* cut, and never in the middle of an escape */
+	for (i = 1; i < 24; i++) {
+		memset(shown, 'X', sizeof(shown));
+		printable("\033\033\033\033", shown, i);
+		assert_true(strlen(shown) < i && strlen(shown) % 4 == 0);
+		assert_int_equal(shown[i], 'X');
+	}
+}
+
 int
 main(void)
 {
@@ -207,6 +237,7 @@ main(void)
 		cmocka_unit_test(json_escapes),
 		cmocka_unit_test(json_refuses),
 		cmocka_unit_test(targets),
+		cmocka_unit_test(what_is_shown),
 		cmocka_unit_test(a_removed_watch_is_not_called),
 		cmocka_unit_test(turns_and_timers),
 	};
