@@ -58,11 +58,13 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
+	/* what a test that failed has left running, too */
+	close(monitor.requests);
+	close(net_end);
+	processes_end(&monitor.processes, 0, 0);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	free(monitor.logins);
-	close(monitor.requests);
-	close(net_end);
 	return remove_folder(state);
 }
 

@@ -200,6 +200,34 @@ long_packets(void **unused)
 	assert_int_equal(sj__long_encode(&packet, bytes, 100), 0);
 }
 
+/* [SJ-HS-14] The first counts; what is cut counts not at all. */
+static void
+parameters(void **state)
+{
+	uint8_t list[64];
+	struct writer writer = writer_of(list, sizeof list);
+	struct span span = { list, 0 }, found;
+	bool failed = false;
+
+	(void)state;
+	sj__parameter_write(&writer, 1000, "x", 1);
+	sj__parameter_write_number(&writer, 2, 77);
+	sj__parameter_write(&writer, 3, "", 0);
+	sj__parameter_write_number(&writer, 2, 78);
+	sj__parameter_write(&writer, 3, "later", 5);
+	span.length = (size_t)(writer.at - list);
+	assert_int_equal(sj__parameter_number(span, 2, 5, &failed), 77);
+	assert_int_equal(sj__parameter_number(span, 4, 5, &failed), 5);
+	found = sj__parameter_find(span, 3, &failed);
+	assert_non_null(found.data);
+	assert_int_equal(found.length, 0);
+	assert_null(sj__parameter_find(span, 4, &failed).data);
+	assert_false(failed);
+	span.length--;
+	assert_null(sj__parameter_find(span, 2, &failed).data);
+	assert_true(failed);
+}
+
 int
 main(void)
 {
@@ -211,6 +239,7 @@ main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(grease),
 		cmocka_unit_test(long_packets),
+		cmocka_unit_test(parameters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
