@@ -6,7 +6,6 @@
  * in one conversation.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "cmd/command.h"
 #include "cmd/copy.h"
+#include "cmd/interrupt.h"
 #include "tool/copy_receive.h"
 #include "tool/copy_walk.h"
 #include "tool/die.h"
@@ -222,7 +222,7 @@ put(struct copy *copy, struct plan *plan)
 	uint64_t session;
 	int error = log_in(copy, plan, plan->target, &session);
 
-	copy_catch_signals();
+	interrupt_catch();
 	return error != 0 ? error : copy_put(copy, session,
 	    (const char *const *)plan->words, plan->count,
 	    remote_path(plan->target));
@@ -245,7 +245,7 @@ get_all(struct copy *copy, struct plan *plan, struct copy_receive *receive)
 		for (i = 0; i < n; i++)
 			paths[i] = remote_path(plan->words[at + i]);
 		error = log_in(copy, plan, plan->words[at], &session);
-		copy_catch_signals();
+		interrupt_catch();
 		if (error == 0)
 			error = copy_get(copy, session, paths, n, receive);
 	}
@@ -295,17 +295,7 @@ run(struct copy *copy, struct plan *plan)
 		error = get(copy, plan);
 	summary(copy, begun_ns);
 	client_close(copy->client);
-	if (copy_interrupted()) {
-		/* all is cleared away: the end that the signal asks for */
-		sigset_t set;
-
-		signal(copy_interrupted(), SIG_DFL);
-		sigemptyset(&set);
-		sigaddset(&set, copy_interrupted());
-		fflush(stdout);
-		raise(copy_interrupted());
-		sigprocmask(SIG_UNBLOCK, &set, NULL);
-	}
+	interrupt_end();
 	if (error != 0)
 		return complain_error(error, copy->error);
 	if (copy->failed > 0) {

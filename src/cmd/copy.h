@@ -63,11 +63,6 @@ void copy_file_failed(struct copy *copy, const char *where, const char *path,
 __attribute__((format(printf, 3, 4)))
 int copy_fail(struct copy *copy, int error, const char *format, ...);
 
-/* From here on signals that end the command are let in by copy_link_wait()
- * only; then 1: there was one. */
-void copy_catch_signals(void);
-int copy_interrupted(void);
-
 /* All: 0, or negative with copy->error filled. */
 int copy_link_open(struct copy_link *link, struct copy *copy,
     uint64_t session);

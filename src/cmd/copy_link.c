@@ -13,43 +13,10 @@
 #include <unistd.h>
 
 #include "cmd/copy.h"
+#include "cmd/interrupt.h"
 
 #define URGENCY 5                    /* whoever waits for an answer comes first */
 #define LOOK_MS 100                  /* at files on their way */
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int number)
-{
-	interrupted = number;
-}
-
-void
-copy_catch_signals(void)
-{
-	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
-	struct sigaction action = { .sa_handler = on_signal }, old;
-	sigset_t set;
-	size_t i;
-
-	sigemptyset(&set);
-	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		/* who was started to ignore one goes on to */
-		if (sigaction(numbers[i], NULL, &old) == 0 &&
-		    old.sa_handler == SIG_IGN)
-			continue;
-		sigaddset(&set, numbers[i]);
-		sigaction(numbers[i], &action, NULL);
-	}
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-int
-copy_interrupted(void)
-{
-	return interrupted;
-}
 
 int
 copy_fail(struct copy *copy, int error, const char *format, ...)
@@ -275,7 +242,7 @@ copy_link_wait(struct copy_link *link, int hear, int timeout_ms)
 	sigemptyset(&none);
 	if (ppoll(polls, 2, &limit, &none) < 0 && errno != EINTR)
 		return copy_fail(copy, SJ_ERR_LIMIT, "%s", strerror(errno));
-	if (interrupted)
+	if (interrupt_came())
 		return copy_fail(copy, SJ_ERR_ENDED, "interrupted");
 	if (polls[1].revents & (POLLIN | POLLHUP | POLLERR)) {
 		int error = hear_records(link);
