@@ -34,6 +34,7 @@ enum end_kind { END_NONE, END_DIRECT, END_SOCKET, END_REOPENED, END_CAREFUL };
 struct end {
 	struct loop_watch watch;
 	enum end_kind kind;
+	int is_local;                /* SOCKET: a Unix socket, not a connection */
 	int over;
 };
 
@@ -45,6 +46,8 @@ struct pump {
 	uint8_t *prefix;
 	size_t prefix_length, prefix_at;
 	int finish, finished, delivered;
+	int is_one;                  /* source and sink are one socket */
+	int deaf;                    /* the sink is gone, ours is to get through */
 	int over;                    /* done is due, or was called */
 	struct pump_result result;
 	void (*done)(void *data, const struct pump_result *result);
@@ -73,7 +76,8 @@ end_open(struct end *end, int fd, int is_sink)
 {
 	struct stat status;
 	char path[40];
-	int own;
+	int own, domain = AF_UNIX;
+	socklen_t length = sizeof(domain);
 
 	end->watch.fd = fd;
 	if (fd < 0) {
@@ -86,7 +90,9 @@ end_open(struct end *end, int fd, int is_sink)
 		return;
 	}
 	if (S_ISSOCK(status.st_mode)) {
+		getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
 		end->kind = END_SOCKET;
+		end->is_local = domain == AF_UNIX;
 		return;
 	}
 	if (S_ISCHR(status.st_mode) && !isatty(fd)) {
@@ -125,12 +131,28 @@ end_write(const struct end *end, const void *bytes, size_t length)
 
 /* --- the end ----------------------------------------------------------- */
 
+/* Whoever is at the other end of a connection is to see that it broke: closing
+ * it sends a reset. Unix sockets do not know that and only end. */
+static void
+break_off(const struct end *end)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (end->kind == END_SOCKET && end->watch.fd >= 0)
+		setsockopt(end->watch.fd, SOL_SOCKET, SO_LINGER, &at_once,
+		    sizeof(at_once));
+}
+
 static void
 end_all(struct pump *pump, int error, uint64_t code, const char *text)
 {
 	if (pump->over)
 		return;
 	pump->over = 1;
+	if (error != 0) {
+		break_off(&pump->source);
+		break_off(&pump->sink);
+	}
 	pump->result.error = error;
 	pump->result.code = code;
 	snprintf(pump->text, sizeof(pump->text), "%s", text);
@@ -152,12 +174,47 @@ end_local(struct pump *pump, const char *verb)
 	end_all(pump, SJ_ERR_FILE, 0, text);
 }
 
+/* The sink's connection is no more. */
+static void
+end_broken(struct pump *pump)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	getsockopt(pump->sink.watch.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	errno = error != 0 ? error : EPIPE;
+	end_local(pump, "write");
+}
+
 static void
 settle(struct pump *pump)
 {
-	if (!pump->over && pump->sink.over &&
-	    (!pump->finish || (pump->finished && pump->delivered)))
+	if (pump->over || (pump->finish &&
+	    !(pump->finished && pump->delivered)))
+		return;
+	if (pump->sink.over) {
 		end_all(pump, 0, 0, "");
+	} else if (pump->deaf) {
+		errno = EPIPE;
+		end_local(pump, "write");
+	}
+}
+
+/* The peer of a Unix socket has closed it: nobody reads any more, but what was
+ * written before is to arrive, as it would without us. 0: not such a case. */
+static int
+go_deaf(struct pump *pump)
+{
+	if (!pump->is_one || !pump->sink.is_local)
+		return 0;
+	pump->deaf = 1;
+	end_close(pump, &pump->sink);
+	pump->sink.over = 0;
+	pump->sink.kind = END_NONE;
+	settle(pump);
+	if (!pump->over)
+		loop_turn(pump->loop, &pump->sink_turn); /* drops the rest */
+	return 1;
 }
 
 /* --- source to stream -------------------------------------------------- */
@@ -238,6 +295,8 @@ source_to_stream(struct pump *pump)
 			break;
 		if (n < 0 && errno == EIO && pump->source.kind != END_DIRECT)
 			n = 0; /* a terminal that is gone */
+		if (n < 0 && errno == ECONNRESET && pump->source.is_local)
+			n = 0; /* closed before it read all of ours */
 		if (n < 0) {
 			end_local(pump, "read");
 			return;
@@ -269,13 +328,17 @@ sink_over(struct pump *pump)
 static void
 watch_sink(struct pump *pump, int wanted)
 {
+	uint32_t events = wanted ? EPOLLOUT : 0;
+
 	if (pump->sink.kind == END_DIRECT || pump->sink.kind == END_NONE) {
 		if (wanted)
 			loop_turn(pump->loop, &pump->sink_turn);
 		return;
 	}
-	if (loop_watch(pump->loop, &pump->sink.watch,
-	    wanted ? EPOLLOUT : 0) != 0)
+	/* a connection that nobody reads from any more can still break */
+	if (!wanted && pump->sink.kind == END_SOCKET && pump->source.over)
+		events = EPOLLERR;
+	if (loop_watch(pump->loop, &pump->sink.watch, events) != 0)
 		loop_turn(pump->loop, &pump->sink_turn);
 }
 
@@ -309,6 +372,9 @@ stream_to_sink(struct pump *pump)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			break;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET) &&
+		    go_deaf(pump))
+			return;
 		if (n < 0) {
 			end_local(pump, "write");
 			return;
@@ -334,8 +400,13 @@ on_source(struct loop_watch *watch, uint32_t events)
 static void
 on_sink(struct loop_watch *watch, uint32_t events)
 {
-	(void)events;
-	stream_to_sink(watch->data);
+	struct pump *pump = watch->data;
+
+	if (pump->sink.kind != END_SOCKET || !pump->source.over ||
+	    !(events & (EPOLLERR | EPOLLHUP)))
+		stream_to_sink(pump);
+	else if (!go_deaf(pump))
+		end_broken(pump);
 }
 
 static void
@@ -364,8 +435,9 @@ pump_open(struct loop *loop, struct sj_stream *stream,
 {
 	struct pump *pump = calloc(1, sizeof(*pump));
 	int sink = options->sink;
+	int is_one = sink >= 0 && sink == options->source;
 
-	if (sink >= 0 && sink == options->source)
+	if (is_one)
 		sink = fcntl(sink, F_DUPFD_CLOEXEC, 3);
 	if (pump != NULL && options->prefix_length > 0)
 		pump->prefix = malloc(options->prefix_length);
@@ -385,6 +457,7 @@ pump_open(struct loop *loop, struct sj_stream *stream,
 		memcpy(pump->prefix, options->prefix, options->prefix_length);
 	pump->prefix_length = options->prefix_length;
 	pump->finish = options->finish;
+	pump->is_one = is_one;
 	pump->done = options->done;
 	pump->data = options->data;
 	end_open(&pump->source, options->source, 0);
