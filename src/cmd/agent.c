@@ -181,6 +181,9 @@ request(struct connection *connection)
 		session_list(connection, number);
 		send_ok(connection, number);
 		break;
+	case AGENT_WATCH:
+		session_watch(connection, number);
+		break;
 	case AGENT_LOGOUT:
 		session_logout(connection, number);
 		break;

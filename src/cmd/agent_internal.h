@@ -37,12 +37,15 @@ struct connection {
 	int broken;                  /* to be closed as soon as nobody uses it */
 };
 
-/* Somebody who waits for a session to start, or to end. */
+/* Somebody who waits for a session to start, has asked for its end, or wants to
+ * know of it. */
+enum wait { WAIT_START, WAIT_LOGOUT, WAIT_WATCH };
+
 struct waiter {
 	struct waiter *next;
 	struct connection *connection;
 	uint64_t number;
-	int for_end;
+	enum wait wait;
 };
 
 struct stream {
@@ -92,6 +95,7 @@ void agent_check_idle(struct agent *agent);
 void session_login(struct connection *connection, uint64_t number);
 void session_answer(struct connection *connection);
 void session_list(struct connection *connection, uint64_t number);
+void session_watch(struct connection *connection, uint64_t number);
 void session_logout(struct connection *connection, uint64_t number);
 void session_logout_all(struct agent *agent);
 /* Lets go of them; the logins live on. */

@@ -10,7 +10,7 @@
 #ifndef SOJOURN_CMD_AGENT_PROTOCOL_H
 #define SOJOURN_CMD_AGENT_PROTOCOL_H
 
-#define AGENT_PROTOCOL 1
+#define AGENT_PROTOCOL 2
 
 /* The application of targets that name none: what `sojourn serve` takes. */
 #define AGENT_APPLICATION "sojourn"
@@ -28,7 +28,8 @@ enum agent_message {
 	AGENT_OVER,                  /* STREAM, ERROR, TEXT, CODE, BYTES_* */
 	AGENT_STOP,                  /* -> OK */
 	AGENT_OK,
-	AGENT_FAILED                 /* ERROR, TEXT */
+	AGENT_FAILED,                /* ERROR, TEXT */
+	AGENT_WATCH                  /* SESSION -> FAILED, once it is over */
 };
 
 enum agent_field {

@@ -297,7 +297,7 @@ sessions_close(struct agent *agent)
 
 static int
 add_waiter(struct session *session, struct connection *connection,
-    uint64_t number, int for_end)
+    uint64_t number, enum wait wait)
 {
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
 
@@ -307,7 +307,7 @@ add_waiter(struct session *session, struct connection *connection,
 	}
 	waiter->connection = connection;
 	waiter->number = number;
-	waiter->for_end = for_end;
+	waiter->wait = wait;
 	waiter->next = session->waiters;
 	session->waiters = waiter;
 	return 0;
@@ -377,7 +377,7 @@ start_login(struct connection *connection, uint64_t number,
 	}
 	session->next = agent->sessions;
 	agent->sessions = session;
-	if (add_waiter(session, connection, number, 0) != 0)
+	if (add_waiter(session, connection, number, WAIT_START) != 0)
 		session_free(session);
 }
 
@@ -413,7 +413,7 @@ session_login(struct connection *connection, uint64_t number)
 		else
 			start_login(connection, number, target);
 	} else if (!session->started) {
-		add_waiter(session, connection, number, 0);
+		add_waiter(session, connection, number, WAIT_START);
 	} else if (contradicts(session, message_text(in, FIELD_SERVER_KEY))) {
 		agent_fail(connection, number, SJ_ERR_KEY_CHANGED,
 		    "the server of the login that lives has another key");
@@ -448,13 +448,13 @@ session_list(struct connection *connection, uint64_t number)
 			send_session(connection, number, session, 0);
 }
 
-/* Takes the waiters for the end, or those for the start, out. */
+/* Takes the waiters of a kind out. */
 static struct waiter *
-next_waiter(struct session *session, int for_end)
+next_waiter(struct session *session, enum wait wait)
 {
 	struct waiter **link = &session->waiters;
 
-	while (*link != NULL && (*link)->for_end != for_end)
+	while (*link != NULL && (*link)->wait != wait)
 		link = &(*link)->next;
 	if (*link != NULL) {
 		struct waiter *waiter = *link;
@@ -471,12 +471,35 @@ on_patience(struct loop_timer *timer)
 	struct session *session = timer->data;
 	struct waiter *waiter;
 
-	while ((waiter = next_waiter(session, 1)) != NULL) {
+	while ((waiter = next_waiter(session, WAIT_LOGOUT)) != NULL) {
 		agent_fail(waiter->connection, waiter->number,
 		    SJ_ERR_UNREACHABLE,
 		    "logged out here; the server did not answer");
 		free(waiter);
 	}
+}
+
+static void
+tell_watchers(struct session *session, int error, const char *text)
+{
+	struct waiter *waiter;
+
+	while ((waiter = next_waiter(session, WAIT_WATCH)) != NULL) {
+		agent_fail(waiter->connection, waiter->number, error, text);
+		free(waiter);
+	}
+}
+
+void
+session_watch(struct connection *connection, uint64_t number)
+{
+	struct session *session = find_session(connection->agent,
+	    message_number(&connection->agent->in, FIELD_SESSION, 0));
+
+	if (session == NULL || session->leaving)
+		agent_fail(connection, number, SJ_ERR_ENDED, NULL);
+	else
+		add_waiter(session, connection, number, WAIT_WATCH);
 }
 
 void
@@ -491,7 +514,7 @@ session_logout(struct connection *connection, uint64_t number)
 		agent_fail(connection, number, SJ_ERR_ENDED, NULL);
 		return;
 	}
-	if (add_waiter(session, connection, number, 1) != 0)
+	if (add_waiter(session, connection, number, WAIT_LOGOUT) != 0)
 		return;
 	if (!session->leaving && session->started) {
 		sj_session_stats(session->handle, &stats);
@@ -503,6 +526,7 @@ session_logout(struct connection *connection, uint64_t number)
 	}
 	session->leaving = 1;
 	sj_logout(session->handle);
+	tell_watchers(session, SJ_ERR_LOGGED_OUT, NULL);
 }
 
 void
@@ -560,7 +584,7 @@ on_prompt(struct session *session, const struct sj_event *event)
 	struct message *out = &session->agent->out;
 	struct waiter *waiter = session->waiters;
 
-	while (waiter != NULL && waiter->for_end)
+	while (waiter != NULL && waiter->wait != WAIT_START)
 		waiter = waiter->next;
 	if (waiter == NULL) {
 		sj_login_answer(session->handle, NULL);
@@ -587,7 +611,7 @@ on_started(struct session *session, const struct sj_event *event)
 	if (event->text != NULL)
 		snprintf(session->last_error, sizeof(session->last_error),
 		    "%s", event->text);
-	while ((waiter = next_waiter(session, 0)) != NULL) {
+	while ((waiter = next_waiter(session, WAIT_START)) != NULL) {
 		send_session(waiter->connection, waiter->number, session, 0);
 		free(waiter);
 	}
@@ -620,12 +644,12 @@ on_ended(struct session *session, const struct sj_event *event)
 	struct stream *stream, *next;
 	struct waiter *waiter;
 
-	while ((waiter = next_waiter(session, 0)) != NULL) {
+	while ((waiter = next_waiter(session, WAIT_START)) != NULL) {
 		agent_fail(waiter->connection, waiter->number, error,
 		    event->text);
 		free(waiter);
 	}
-	while ((waiter = next_waiter(session, 1)) != NULL) {
+	while ((waiter = next_waiter(session, WAIT_LOGOUT)) != NULL) {
 		send_logged_out(waiter, error, event->text);
 		free(waiter);
 	}
@@ -636,6 +660,7 @@ on_ended(struct session *session, const struct sj_event *event)
 		next = stream->next;
 		send_over(stream->connection, stream->number, &result);
 	}
+	tell_watchers(session, error, event->text);
 	session_free(session);
 }
 

@@ -2,8 +2,8 @@
 /*
  * cmd/client.c - see client.h
  *
- * Answers carry the number of their request; the end of a stream may come at
- * any time and is kept until it is asked for.
+ * Answers carry the number of their request; the end of a stream, or of the
+ * session, may come at any time and is kept until it is asked for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +36,7 @@ struct client {
 	int fd;
 	int pid;                     /* of a private agent; 0: none */
 	uint64_t last_request, last_stream;
+	uint64_t watch;              /* the request; 0: none */
 	struct kept *kept, **kept_end;
 	struct message in, out;
 	char prompt[CLIENT_TEXT_MAX]; /* the question that was declined */
@@ -84,6 +85,15 @@ fill_event(struct client_event *event, const struct message *in)
 	    text != NULL ? text : "");
 }
 
+/* What comes unasked: the end of a stream, or of the session. */
+static int
+is_event(const struct client *client)
+{
+	return message_type(&client->in) == AGENT_OVER ||
+	    (message_type(&client->in) == AGENT_FAILED && client->watch != 0 &&
+	    message_number(&client->in, FIELD_NUMBER, 0) == client->watch);
+}
+
 /* A message into client->in. */
 static int
 client_receive(struct client *client)
@@ -105,7 +115,7 @@ wait_answer(struct client *client, uint64_t number)
 
 		if (result != 0)
 			return result;
-		if (message_type(&client->in) == AGENT_OVER) {
+		if (is_event(client)) {
 			struct kept *kept = calloc(1, sizeof(*kept));
 
 			if (kept == NULL)
@@ -544,6 +554,14 @@ client_open(struct client *client, const struct client_stream *stream,
 }
 
 int
+client_watch(struct client *client, uint64_t session)
+{
+	client->watch = begin(client, AGENT_WATCH);
+	message_put_number(&client->out, FIELD_SESSION, session);
+	return client_send(client);
+}
+
+int
 client_reset(struct client *client, uint64_t stream, uint64_t code)
 {
 	message_begin(&client->out, AGENT_RESET);
@@ -577,7 +595,7 @@ client_next(struct client *client, struct client_event *event, int timeout_ms)
 		result = client_receive(client);
 		if (result != 0)
 			return result;
-		if (message_type(&client->in) == AGENT_OVER) {
+		if (is_event(client)) {
 			fill_event(event, &client->in);
 			return 1;
 		}

@@ -60,7 +60,7 @@ struct client_stream {
 };
 
 struct client_event {
-	uint64_t stream;             /* this one is over */
+	uint64_t stream;             /* this one is over; 0: the session that is watched */
 	int error;                   /* 0: both directions came to their end */
 	uint64_t code;               /* of the peer's reset */
 	uint64_t bytes_in, bytes_out;
@@ -86,6 +86,8 @@ int client_login(struct client *client, const struct client_login *login,
  * returns at once. */
 int client_open(struct client *client, const struct client_stream *stream,
     uint64_t *number);
+/* The end of the session is an event, too; of one session. */
+int client_watch(struct client *client, uint64_t session);
 /* Resets a stream; its event follows. */
 int client_reset(struct client *client, uint64_t stream, uint64_t code);
 /* The next stream that is over. 1: *event is filled, 0: none within

@@ -8,26 +8,8 @@
 
 #include "cmd/client.h"
 #include "cmd/command.h"
+#include "cmd/show.h"
 #include "tool/die.h"
-#include "tool/json.h"
-
-static void
-report(const struct client_event *event, const struct common *common)
-{
-	struct json json;
-
-	if (common->json) {
-		json_begin(&json, stderr);
-		json_text(&json, "result", sj_error_name(event->error));
-		json_number(&json, "code", event->code);
-		json_number(&json, "bytes_in", event->bytes_in);
-		json_number(&json, "bytes_out", event->bytes_out);
-		json_end(&json);
-	} else if (common->verbose) {
-		fprintf(stderr, "%" PRIu64 " bytes sent, %" PRIu64
-		    " received\n", event->bytes_out, event->bytes_in);
-	}
-}
 
 static int
 run(struct client *client, const struct client_login *login,
@@ -49,7 +31,7 @@ run(struct client *client, const struct client_login *login,
 	}
 	if (error < 0)
 		return complain_error(error, client_error(client));
-	report(&event, common);
+	show_stream(&event, common);
 	if (event.error == 0)
 		return 0;
 	if (event.error == SJ_ERR_RESET && event.code == SJ_RESET_LIMIT)

@@ -77,8 +77,9 @@ int login_words_fill(const struct command *command,
     const struct login_words *words, const char *target,
     struct client_login *login);
 
-/* Of the verbs that stand elsewhere: beside cmd_copy() and cmd_serve(). */
+/* Of the verbs that stand elsewhere: beside cmd_copy() and so on. */
 extern const char copy_usage[], copy_help[];
+extern const char forward_usage[], forward_help[];
 extern const char serve_usage[], serve_help[];
 
 int cmd_login(const struct command *, int argc, char **argv);
@@ -86,6 +87,7 @@ int cmd_logout(const struct command *, int argc, char **argv);
 int cmd_list(const struct command *, int argc, char **argv);
 int cmd_open(const struct command *, int argc, char **argv);
 int cmd_copy(const struct command *, int argc, char **argv);
+int cmd_forward(const struct command *, int argc, char **argv);
 int cmd_status(const struct command *, int argc, char **argv);
 int cmd_key(const struct command *, int argc, char **argv);
 int cmd_agent(const struct command *, int argc, char **argv);

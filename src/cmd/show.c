@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmd/client.h"
+#include "cmd/command.h"
 #include "cmd/show.h"
 #include "tool/json.h"
 
@@ -81,4 +82,22 @@ show_session_json(const struct client_session *session, FILE *file)
 	json_bool(&json, "reused", session->reused);
 	json_bool(&json, "resumed", session->resumed);
 	json_end(&json);
+}
+
+void
+show_stream(const struct client_event *event, const struct common *common)
+{
+	struct json json;
+
+	if (common->json) {
+		json_begin(&json, stderr);
+		json_text(&json, "result", sj_error_name(event->error));
+		json_number(&json, "code", event->code);
+		json_number(&json, "bytes_in", event->bytes_in);
+		json_number(&json, "bytes_out", event->bytes_out);
+		json_end(&json);
+	} else if (common->verbose) {
+		fprintf(stderr, "%" PRIu64 " bytes sent, %" PRIu64
+		    " received\n", event->bytes_out, event->bytes_in);
+	}
 }

@@ -30,6 +30,8 @@ const struct command commands[] = {
 	    "  --json        the result goes to stderr: stdout is the stream's\n" },
 	{ "copy", cmd_copy, "copies files and trees, as scp does",
 	    copy_usage, copy_help },
+	{ "forward", cmd_forward, "connections to places at the server",
+	    forward_usage, forward_help },
 	{ "status", cmd_status, "shows how the connections of logins are",
 	    "[TARGET|ID]", "" },
 	{ "key", cmd_key, "shows or makes keys",

@@ -95,6 +95,18 @@ unlink_waiting(struct bridge *child)
 		child->parent->waiting_end = link;
 }
 
+/* Closing it sends a reset. Not where all that came has been sent on: what of
+ * it is still in the socket is to arrive. */
+static void
+break_off(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once,
+		    sizeof(at_once));
+}
+
 void
 bridge_close(struct bridge *bridge, int broken)
 {
@@ -116,8 +128,12 @@ bridge_close(struct bridge *bridge, int broken)
 
 		net_request(net, &request, sizeof(request));
 	}
+	if (broken && bridge->resets && !bridge->stream_ended)
+		break_off(bridge->watch.fd);
 	watch_close(net, &bridge->watch);
 	watch_close(net, &bridge->children);
+	free(bridge->head);
+	bridge->head = NULL;
 	if (broken)
 		sj_stream_reset(bridge->stream, SJ_RESET_CLOSED);
 	sj_stream_close(bridge->stream);
@@ -131,6 +147,13 @@ bridge_close(struct bridge *bridge, int broken)
 		abandon_children(bridge);
 	bridge->next = net->dead;
 	net->dead = bridge;
+}
+
+void
+bridge_refuse(struct bridge *bridge, uint64_t code)
+{
+	sj_stream_reset(bridge->stream, code);
+	bridge_close(bridge, 0);
 }
 
 void
@@ -149,9 +172,13 @@ bridges_sweep(struct net *net)
 static void
 want(struct bridge *bridge, uint32_t set, uint32_t clear)
 {
+	uint32_t events = (bridge->watch.events | set) & ~clear;
+
+	/* a connection that nothing more comes from can still break */
+	if (bridge->resets && bridge->fd_ended && !bridge->stream_ended)
+		events |= EPOLLERR;
 	if (bridge->watch.fd >= 0)
-		net_watch(bridge->login->net, &bridge->watch,
-		    (bridge->watch.events | set) & ~clear);
+		net_watch(bridge->login->net, &bridge->watch, events);
 }
 
 /* Closes it if both directions are done. 1: it is gone. */
@@ -201,6 +228,10 @@ stream_to_fd(struct bridge *bridge)
 			want(bridge, EPOLLOUT, 0);
 			return;
 		}
+		if (n < 0 && bridge->resets) {
+			bridge_close(bridge, 1);
+			return;
+		}
 		if (n < 0) {
 			bridge->deaf = 1;
 			continue;
@@ -236,7 +267,7 @@ fd_to_stream(struct bridge *bridge)
 			want(bridge, EPOLLIN, 0);
 			return;
 		}
-		if (n < 0 && errno != ECONNRESET) {
+		if (n < 0 && (bridge->resets || errno != ECONNRESET)) {
 			bridge_close(bridge, 1);
 			return;
 		}
@@ -262,6 +293,10 @@ hung_up(struct bridge *bridge)
 {
 	if (!bridge->fd_ended)
 		return;
+	if (bridge->resets) {
+		bridge_close(bridge, 1);
+		return;
+	}
 	bridge->deaf = 1;
 	net_watch(bridge->login->net, &bridge->watch, 0);
 	stream_to_fd(bridge);
@@ -288,9 +323,8 @@ on_fd(struct watch *watch, uint32_t events)
 	}
 }
 
-/* The descriptor is there: from now on bytes move. */
-static void
-attach(struct bridge *bridge, int fd)
+void
+bridge_attach(struct bridge *bridge, int fd)
 {
 	bridge->watch.fd = fd;
 	bridge->watch.call = on_fd;
@@ -319,7 +353,7 @@ hand_over(struct bridge *parent, struct bridge *child)
 		close(pair[0]);
 		return result == SJ_AGAIN ? 0 : result;
 	}
-	attach(child, pair[0]);
+	bridge_attach(child, pair[0]);
 	return 1;
 }
 
@@ -407,6 +441,19 @@ open_process(struct net *net, struct login *login, struct sj_stream *stream,
 		bridge_close(bridge, 1);
 }
 
+/* A service that net itself has a part in. */
+static void
+open_own(struct login *login, struct sj_stream *stream,
+    enum bridge_kind kind, int (*open)(struct bridge *bridge))
+{
+	struct bridge *bridge = bridge_new(login, stream, kind);
+
+	if (bridge == NULL)
+		refuse(stream, SJ_RESET_LIMIT);
+	else if (open(bridge) != 0)
+		bridge_close(bridge, 1);
+}
+
 void
 bridge_on_stream(struct net *net, const struct sj_event *event)
 {
@@ -435,13 +482,12 @@ bridge_on_stream(struct net *net, const struct sj_event *event)
 	}
 	if (info.parent == NULL &&
 	    strcmp(event->service, SERVE_SERVICE_SESSIONS) == 0) {
-		struct bridge *bridge = bridge_new(login, event->stream,
-		    BRIDGE_SESSIONS);
-
-		if (bridge == NULL)
-			refuse(event->stream, SJ_RESET_LIMIT);
-		else if (query_open(bridge) != 0)
-			bridge_close(bridge, 1);
+		open_own(login, event->stream, BRIDGE_SESSIONS, query_open);
+		return;
+	}
+	if (info.parent == NULL &&
+	    strcmp(event->service, FORWARD_SERVICE) == 0) {
+		open_own(login, event->stream, BRIDGE_CONNECT, connect_open);
 		return;
 	}
 	if (info.parent == NULL &&
@@ -471,6 +517,10 @@ bridge_on_event(struct net *net, const struct sj_event *event)
 		query_on_event(bridge, event);
 		return;
 	}
+	if (bridge->kind == BRIDGE_CONNECT && bridge->head != NULL) {
+		connect_on_event(bridge);
+		return;
+	}
 	if (bridge->watch.fd < 0)
 		return; /* all is looked at when it is there */
 	if (event->type == SJ_EV_READABLE)
@@ -479,8 +529,8 @@ bridge_on_event(struct net *net, const struct sj_event *event)
 		fd_to_stream(bridge);
 }
 
-static struct bridge *
-find_pending(struct net *net, uint64_t number)
+struct bridge *
+bridge_pending(struct net *net, enum bridge_kind kind, uint64_t number)
 {
 	struct login *login;
 	struct bridge *bridge;
@@ -488,8 +538,7 @@ find_pending(struct net *net, uint64_t number)
 	for (login = net->logins; login != NULL; login = login->next)
 		for (bridge = login->bridges; bridge != NULL;
 		    bridge = bridge->next)
-			if (bridge->kind == BRIDGE_PROCESS &&
-			    bridge->pending && bridge->number == number)
+			if (bridge->kind == kind && bridge->pending && bridge->number == number)
 				return bridge;
 	return NULL;
 }
@@ -498,7 +547,8 @@ void
 bridge_on_spawned(struct net *net, const struct answer *answer,
     const int *descriptors, size_t count)
 {
-	struct bridge *bridge = find_pending(net, answer->head.number);
+	struct bridge *bridge = bridge_pending(net, BRIDGE_PROCESS,
+	    answer->head.number);
 	size_t i;
 
 	if (bridge == NULL || answer->error != 0 || count == 0) {
@@ -522,7 +572,7 @@ bridge_on_spawned(struct net *net, const struct answer *answer,
 	} else {
 		abandon_children(bridge); /* it takes none */
 	}
-	attach(bridge, descriptors[0]);
+	bridge_attach(bridge, descriptors[0]);
 	if (!bridge->gone && bridge->children.fd >= 0)
 		hand_over_waiting(bridge);
 }

@@ -32,41 +32,12 @@
 
 #include "serve/log.h"
 #include "serve/monitor.h"
-#include "serve/options.h"
-#include "serve/processes.h"
-#include "serve/request.h"
+#include "serve/monitor_internal.h"
 #include "serve/spawn.h"
-#include "serve/store_relay.h"
 
 #define LOGINS_MAX 65536
 #define END_GRACE_MS 10000
 #define ANSWER_PATIENCE_MS 5000      /* for net to read; it reads all the time */
-
-enum state { STARTING = 1, SERVING = 2, ENDING = 4 };
-
-struct login {
-	uint64_t session;
-	char id[17];
-	char user[REQUEST_NAME_MAX];
-	char application[REQUEST_NAME_MAX];
-	char mechanism[64];
-	char peer[96];
-};
-
-struct monitor {
-	const struct serve_options *options;
-	enum state state;
-	uint32_t done;               /* bits of requests that were served */
-	pid_t net;
-	int requests, signals;
-	struct store_relay relay;
-	uint8_t host_private[32];
-	struct login *logins;
-	size_t login_count, login_capacity;
-	struct processes processes;
-	int net_status;              /* once net is gone */
-	uint64_t end_at_ms;
-};
 
 static void
 answer_text(struct answer *answer, const char *text)
@@ -74,7 +45,7 @@ answer_text(struct answer *answer, const char *text)
 	snprintf(answer->text, sizeof(answer->text), "%s", text);
 }
 
-static int
+int
 answer_send(const struct monitor *monitor, struct answer *answer,
     const int *descriptors, size_t count)
 {
@@ -86,7 +57,7 @@ answer_send(const struct monitor *monitor, struct answer *answer,
 	return result == SJ_AGAIN ? SJ_ERR_PROTOCOL : result;
 }
 
-static struct login *
+struct login *
 find_login(const struct monitor *monitor, uint64_t session)
 {
 	size_t i;
@@ -258,13 +229,7 @@ on_login(struct monitor *monitor, const union request *request)
 	return answer_send(monitor, &answer, NULL, 0);
 }
 
-/* The pairs that join a service's process with net and with the log: [0] is
- * ours, [1] the process's. */
-struct joints {
-	int stream[2], children[2], errors[2];
-};
-
-static void
+void
 joints_close(struct joints *joints, int side)
 {
 	if (joints->stream[side] >= 0)
@@ -275,7 +240,7 @@ joints_close(struct joints *joints, int side)
 		close(joints->errors[side]);
 }
 
-static int
+int
 joints_open(struct joints *joints, int with_children)
 {
 	*joints = (struct joints){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
@@ -416,6 +381,8 @@ static const struct row {
 		SERVING | ENDING, 0, on_release },
 	[REQUEST_GONE] = { sizeof(struct request_gone), SERVING | ENDING, 0,
 		on_gone },
+	[REQUEST_CONNECT] = { sizeof(struct request_connect), SERVING, 0,
+		on_connect },
 };
 
 /* 1: served, 0: none left or net is gone, negative: net misbehaves. */
@@ -521,7 +488,7 @@ end_services(struct monitor *monitor)
 static int
 loop(struct monitor *monitor)
 {
-	struct pollfd polls[4 + PROCESSES_MAX];
+	struct pollfd polls[5 + PROCESSES_MAX];
 	int broken = 0;
 
 	while (monitor->net != 0) {
@@ -538,7 +505,8 @@ loop(struct monitor *monitor)
 		polls[1] = (struct pollfd){ broken ? -1 : monitor->requests,
 			POLLIN, 0 };
 		store_relay_polls(&monitor->relay, &polls[2]);
-		count = 4 + processes_polls(&monitor->processes, polls + 4,
+		polls[4] = connector_poll(monitor);
+		count = 5 + processes_polls(&monitor->processes, polls + 5,
 		    PROCESSES_MAX);
 		if (poll(polls, (nfds_t)count, wait_ms) < 0 && errno != EINTR)
 			return SJ_ERR_STATE;
@@ -550,13 +518,15 @@ loop(struct monitor *monitor)
 		}
 		if (result == 0 || result == 1)
 			result = store_relay_work(&monitor->relay);
+		if (result == 0 && polls[4].revents != 0)
+			result = connector_work(monitor);
 		if (result < 0) {
 			log_event(LOG_NORMAL, "net-misbehaves cause=\"%s\"",
 			    sj_strerror(result));
 			kill(monitor->net, SIGKILL);
 			broken = 1;
 		}
-		for (i = 4; i < count; i++)
+		for (i = 5; i < count; i++)
 			if (polls[i].revents != 0)
 				processes_read(&monitor->processes,
 				    polls[i].fd);
@@ -616,6 +586,7 @@ monitor_run(const struct serve_options *options, pid_t net, int requests,
 	monitor->net = net;
 	monitor->requests = requests;
 	monitor->signals = signals;
+	monitor->connector = -1;
 	processes_init(&monitor->processes);
 	if (store_relay_init(&monitor->relay, store,
 	    sj_store_sqlite(options->store)) == 0 && start(monitor) == 0 &&

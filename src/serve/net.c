@@ -134,6 +134,9 @@ on_answer(struct net *net, struct answer *answer, const int *descriptors,
 	case ANSWER_SPAWN:
 		bridge_on_spawned(net, answer, descriptors, count);
 		break;
+	case ANSWER_CONNECT:
+		connect_on_answer(net, answer, descriptors, count);
+		break;
 	default:
 		log_event(LOG_NORMAL, "net-failed cause=\"answer %u\"",
 		    answer->head.type);

@@ -6,6 +6,7 @@
  *   net_login.c         logins: asking the monitor, accepting, ending
  *   bridge.c            a stream and a descriptor, joined
  *   service_sessions.c  the built-in service "sojourn-sessions"
+ *   service_connect.c   the built-in service "connect"
  */
 #ifndef SOJOURN_SERVE_NET_INTERNAL_H
 #define SOJOURN_SERVE_NET_INTERNAL_H
@@ -19,7 +20,7 @@
 #include "serve/options.h"
 #include "serve/request.h"
 
-#define BRIDGES_PER_SESSION 1024
+#define BRIDGES_PER_SESSION 8192     /* services and connections of a login */
 #define BRIDGES_MAX 16384
 
 struct net;
@@ -67,7 +68,8 @@ struct net {
 	struct bridge *dead;         /* freed when no event can name them */
 };
 
-enum bridge_kind { BRIDGE_PROCESS, BRIDGE_CHILD, BRIDGE_SESSIONS };
+enum bridge_kind { BRIDGE_PROCESS, BRIDGE_CHILD, BRIDGE_SESSIONS,
+	BRIDGE_CONNECT };
 
 struct bridge {
 	struct watch watch;          /* first: the descriptor */
@@ -79,13 +81,16 @@ struct bridge {
 	struct login *login;
 	struct sj_stream *stream;
 	enum bridge_kind kind;
-	uint64_t number;             /* PROCESS: of the spawn request */
+	uint64_t number;             /* PROCESS, CONNECT: of the request */
 	int pending;                 /* the monitor has not answered yet */
 	int fd_ended;                /* the process writes no more: finished */
 	int stream_ended;            /* the peer writes no more */
 	int deaf;                    /* the process reads no more */
 	int gone;
+	int resets;                  /* CONNECT: by TCP, which can break */
 	struct query *query;         /* SESSIONS */
+	size_t head_length;          /* CONNECT: what came of it */
+	uint8_t *head;
 };
 
 /* net.c */
@@ -107,6 +112,14 @@ void bridge_on_stream(struct net *net, const struct sj_event *event);
 void bridge_on_event(struct net *net, const struct sj_event *event);
 void bridge_on_spawned(struct net *net, const struct answer *answer,
     const int *descriptors, size_t count);
+/* The bridge of a request to the monitor that is not answered yet; NULL: its
+ * stream went in the meantime. */
+struct bridge *bridge_pending(struct net *net, enum bridge_kind kind,
+    uint64_t number);
+/* The descriptor is there: from now on bytes move. */
+void bridge_attach(struct bridge *bridge, int fd);
+/* Resets the stream with the code, and lets go of all. */
+void bridge_refuse(struct bridge *bridge, uint64_t code);
 /* Lets go of the stream and the descriptor; broken: it did not end in order. */
 void bridge_close(struct bridge *bridge, int broken);
 /* Frees what bridge_close() left behind. */
@@ -120,5 +133,13 @@ void query_on_event(struct bridge *bridge, const struct sj_event *event);
 void query_on_done(struct net *net, int error);
 /* Its bridge goes; a query at work ends by itself. */
 void query_close(struct bridge *bridge);
+
+/* service_connect.c */
+/* 0, or SJ_ERR_MEMORY. */
+int connect_open(struct bridge *bridge);
+/* Bytes of the place: bridge->head is NULL when it is whole. */
+void connect_on_event(struct bridge *bridge);
+void connect_on_answer(struct net *net, const struct answer *answer,
+    const int *descriptors, size_t count);
 
 #endif

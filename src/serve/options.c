@@ -157,6 +157,7 @@ serve_options_service(struct serve_options *options, const char *value,
 			return fail(error, capacity, value,
 			    "a name is made of letters, digits, - _ . +");
 	if (strcmp(service->name, SERVE_SERVICE_FILES) == 0 ||
+	    strcmp(service->name, FORWARD_SERVICE) == 0 ||
 	    strncmp(service->name, "sojourn-", 8) == 0)
 		return fail(error, capacity, service->name,
 		    "this name is the server's own");
@@ -265,6 +266,25 @@ set_file(char *out, size_t out_size, const struct serve_options *options,
 	return set_path(out, out_size, options->home, value);
 }
 
+/* Of the keywords about the service "connect". */
+static int
+apply_permit(struct permit *permit, const char *keyword, const char *value,
+    char *error, size_t capacity)
+{
+	const char *why = "unknown keyword";
+	int result = SJ_ERR_ARGUMENT;
+
+	if (strcasecmp(keyword, "PermitOpen") == 0)
+		result = permit_open(permit, value, &why);
+	else if (strcasecmp(keyword, "AllowTcpForwarding") == 0)
+		result = permit_switch(&permit->no_tcp, value, &why);
+	else if (strcasecmp(keyword, "AllowStreamLocalForwarding") == 0)
+		result = permit_switch(&permit->no_paths, value, &why);
+	else
+		value = keyword;
+	return result == 0 ? 0 : fail(error, capacity, value, why);
+}
+
 static int
 apply_keyword(struct serve_options *options, const char *keyword, char *value,
     char *error, size_t capacity)
@@ -297,7 +317,8 @@ apply_keyword(struct serve_options *options, const char *keyword, char *value,
 	if (strcasecmp(keyword, "SessionLifetime") == 0)
 		return parse_seconds(value, &options->lifetime_s) == 0 ? 0
 		    : fail(error, capacity, value, "not a time such as 90d");
-	return fail(error, capacity, keyword, "unknown keyword");
+	return apply_permit(&options->permit, keyword, value, error,
+	    capacity);
 }
 
 /* What one place may say once only: of two, one would be forgotten. */
@@ -306,7 +327,8 @@ mark_given(uint32_t *given, const char *keyword, char *error, size_t capacity)
 {
 	static const char *const single[] = { "Listen", "HostKey",
 		"AuthorizedKeysFile", "Store", "SessionIdleLimit",
-		"SessionLifetime" };
+		"SessionLifetime", "PermitOpen", "AllowTcpForwarding",
+		"AllowStreamLocalForwarding" };
 	size_t i;
 
 	for (i = 0; i < sizeof(single) / sizeof(single[0]); i++) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serve/permit.h"
+
 #define SERVE_SERVICES_MAX 64
 #define SERVE_WORDS_MAX 16
 #define SERVE_APPLICATION "sojourn"
@@ -32,6 +34,7 @@ struct serve_options {
 	int once, json, quiet, verbose;
 	struct serve_service services[SERVE_SERVICES_MAX];
 	size_t service_count;
+	struct permit permit;        /* what "connect" may */
 	char program[4096];          /* this program, to start "files" */
 };
 

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tool/forward.h"
+
 #define REQUEST_NAME_MAX 256
 #define REQUEST_CREDENTIAL_MAX 2304 /* an RSA key of 16384 bits */
 #define REQUEST_TEXT_MAX 256
@@ -25,6 +27,7 @@ enum request_type {
 	REQUEST_SPAWN,
 	REQUEST_RELEASE,             /* net needs a service process no more */
 	REQUEST_GONE,                /* a session has ended */
+	REQUEST_CONNECT,             /* to a place */
 	REQUEST_TYPES
 };
 
@@ -32,7 +35,8 @@ enum answer_type {
 	ANSWER_START = 64,           /* monitor: everything is at hand; bytes: public key */
 	ANSWER_DH,                   /* bytes: the shared secret */
 	ANSWER_LOGIN,
-	ANSWER_SPAWN                 /* with a descriptor, or two */
+	ANSWER_SPAWN,                /* with a descriptor, or two */
+	ANSWER_CONNECT               /* with a descriptor; number 0: all that wait have failed */
 };
 
 struct request_head {
@@ -84,6 +88,12 @@ struct request_gone {
 	uint64_t session;
 };
 
+struct request_connect {
+	struct request_head head;
+	uint64_t session;
+	char place[FORWARD_TEXT_MAX]; /* as the peer wrote it */
+};
+
 union request {
 	struct request_head head;
 	struct request_listening listening;
@@ -92,12 +102,14 @@ union request {
 	struct request_spawn spawn;
 	struct request_release release;
 	struct request_gone gone;
+	struct request_connect connect;
 };
 
 struct answer {
 	struct request_head head;
 	int32_t error;               /* 0, or a negative enum sj_err */
 	uint32_t descriptors;        /* that came along */
+	uint64_t code;               /* CONNECT: to reset the stream with */
 	uint8_t bytes[32];
 	char text[REQUEST_TEXT_MAX];
 };

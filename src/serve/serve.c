@@ -19,6 +19,7 @@
 #include <sojourn.h>
 
 #include "cmd/command.h"
+#include "serve/connector.h"
 #include "serve/log.h"
 #include "serve/monitor.h"
 #include "serve/net.h"
@@ -48,11 +49,12 @@ const char serve_help[] =
     "                    refused; ~/.ssh/authorized_keys\n"
     "  --config FILE     lines \"Keyword value\": Listen, Name, Service, HostKey,\n"
     "                    Store, AuthorizedKeysFile, SessionIdleLimit,\n"
-    "                    SessionLifetime\n"
+    "                    SessionLifetime, PermitOpen, AllowTcpForwarding,\n"
+    "                    AllowStreamLocalForwarding\n"
     "  --check           only looks whether all that could be served\n"
     "  --once            ends after the first login has ended\n"
-    "The services files (copy) and sojourn-sessions (list, logout) are always\n"
-    "there. One line of log per event goes to stderr.\n";
+    "The services files (copy), connect (forward) and sojourn-sessions (list,\n"
+    "logout) are always there. One line of log per event goes to stderr.\n";
 
 struct words {
 	const char *config, *host_key, *store, *authorized_keys;
@@ -193,6 +195,8 @@ report_check(const struct serve_options *options)
 		json_text(&json, "store", options->store);
 		json_text(&json, "authorized_keys", options->authorized_keys);
 		json_number(&json, "services", options->service_count);
+		json_bool(&json, "tcp_forwarding", !options->permit.no_tcp);
+		json_bool(&json, "unix_forwarding", !options->permit.no_paths);
 		json_end(&json);
 		return 0;
 	}
@@ -203,6 +207,11 @@ report_check(const struct serve_options *options)
 	    options->host_key, options->store, options->authorized_keys,
 	    access(options->authorized_keys, R_OK) == 0 ? "" :
 	    "  (not there: nobody can log in)");
+	printf("forwarding       tcp %s, unix sockets %s\n",
+	    options->permit.no_tcp ? "no" :
+	    !options->permit.only_listed ? "to any place" :
+	    options->permit.count == 0 ? "to no place" : "as PermitOpen says",
+	    options->permit.no_paths ? "no" : "yes");
 	for (i = 0; i < options->service_count; i++)
 		printf("service          %s exec:%s\n",
 		    options->services[i].name, options->services[i].words[0]);
@@ -247,9 +256,11 @@ cmd_serve(const struct command *command, int argc, char **argv)
 	};
 
 	fill_standard_descriptors();
-	/* how the monitor starts the service "files" */
+	/* how the monitor starts the service "files", and the connector */
 	if (argc == 2 && strcmp(argv[1], "--files-process") == 0)
 		return service_files_main();
+	if (argc == 2 && strcmp(argv[1], CONNECTOR_OPTION) == 0)
+		return connector_main();
 	/* nothing else that the caller had open */
 	if (close_range(3, ~0U, 0) != 0)
 		return complain("local", NULL, "serve: close_range: %s",

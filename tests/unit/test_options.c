@@ -15,6 +15,8 @@
 
 #undef fail                          /* options.c has one of its own */
 #include "serve/options.c"
+#include "tool/forward.c"
+#include "serve/permit.c"
 
 static struct serve_options options;
 static char error[1024];
@@ -83,6 +85,19 @@ test_files(void **state)
 		{ "Service a exec:/nonexistent\n", "/nonexistent: " },
 		{ "Service a exec:/etc\n", "not an executable file" },
 		{ "Service a exec:\n", "no program" },
+		{ "Service connect exec:/bin/sh\n", "the server's own" },
+		{ "permitopen h:1 [::1]:* *:80 # and no more\n", NULL },
+		{ "PermitOpen any\nAllowTcpForwarding no\n"
+		    "AllowStreamLocalForwarding local\n", NULL },
+		{ "PermitOpen h:1\nPermitOpen h:2\n",
+		    ":2: PermitOpen: given more than once" },
+		{ "PermitOpen h\n", ":1: h: places are HOST:PORT" },
+		{ "PermitOpen\n", ":1: PermitOpen: a value is missing" },
+		{ "AllowTcpForwarding maybe\n", ":1: maybe: not yes, no" },
+		{ "AllowTcpForwarding no yes\n", ":1: no yes: not yes, no" },
+		{ "AllowStreamLocalForwarding none\n", ":1: none: not yes" },
+		{ "AllowTcpForwarding no\nallowtcpforwarding yes\n",
+		    ":2: AllowTcpForwarding: given more than once" },
 		{ "Service a exec:/bin/sh 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 "
 		    "16\n", "too many words" },
 	};
@@ -115,6 +130,14 @@ test_values(void **state)
 	assert_string_equal(options.services[0].words[1], "-c");
 	assert_string_equal(options.services[0].words[2], "x");
 	assert_null(options.services[0].words[3]);
+	assert_int_equal(read_text(""), 0);
+	assert_int_equal(options.permit.no_tcp || options.permit.no_paths ||
+	    options.permit.only_listed, 0);
+	assert_int_equal(read_text("AllowTcpForwarding remote\n"
+	    "PermitOpen h:1 g:*\n"), 0);
+	assert_int_equal(options.permit.no_tcp, 1);
+	assert_int_equal(options.permit.no_paths, 0);
+	assert_int_equal(options.permit.count, 2);
 }
 
 /* A directory, and a file that is not there: errors, not empty files. */
