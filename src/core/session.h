@@ -26,6 +26,10 @@
 #define WINDOW_FIRST (UINT64_C(256) << 10)
 #define WINDOW_SMALLEST 4096
 #define WINDOW_MAX (UINT64_C(16) << 20)
+/* Of the budget that is left, for a stream's first window: so that a thousand
+ * that only wait do not keep the next one out; and to make one larger. */
+#define SHARE_FIRST 256
+#define SHARE_MORE 8
 #define BORROW_MAX (UINT64_C(64) << 10)
 #define SEND_BUFFER_MIN (UINT64_C(256) << 10)
 #define SEND_BUFFER_MAX (UINT64_C(8) << 20)

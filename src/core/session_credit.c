@@ -21,15 +21,15 @@ sj__credit_released(const struct sj_stream *stream)
 	return stream->receive.ring.base + stream->receive.refunded;
 }
 
-/* Takes a window of up to wanted bytes out of the budget; less if it is short,
- * 0 if it is empty. */
+/* Takes a window of up to wanted bytes out of the budget, but no larger part of
+ * what is left than one in share; 0 if it is empty. */
 static uint64_t
-budget_take(struct sj_session *session, uint64_t wanted)
+budget_take(struct sj_session *session, uint64_t wanted, uint64_t share)
 {
 	uint64_t limit = sj__endpoint_session_budget(session->endpoint);
 	uint64_t left = session->budget_used < limit ?
 	    limit - session->budget_used : 0;
-	uint64_t taken = min_u64(wanted, max_u64(left / 8,
+	uint64_t taken = min_u64(wanted, max_u64(left / share,
 	    min_u64(left, WINDOW_SMALLEST)));
 
 	session->budget_used += taken;
@@ -82,7 +82,7 @@ sj__credit_grant_first(struct sj_stream *stream)
 
 	if (receive->has_final || receive->stop_wanted || stream->has_grant)
 		return;
-	window = budget_take(session, WINDOW_FIRST);
+	window = budget_take(session, WINDOW_FIRST, SHARE_FIRST);
 	if (window == 0) {
 		if (!stream->starved)
 			session->starved++;
@@ -121,7 +121,8 @@ tune_window(struct sj_session *session, struct sj_stream *stream)
 
 	if (stream->parent != NULL && receive->window < WINDOW_MAX &&
 	    now_ns - receive->grant_time_ns < 2 * rtt_ns)
-		receive->window += budget_take(session, receive->window);
+		receive->window += budget_take(session, receive->window,
+		    SHARE_MORE);
 	receive->grant_time_ns = now_ns;
 }
 
