@@ -25,7 +25,7 @@
 #include "tool/json.h"
 #include "tool/printable.h"
 
-#define CONNECTIONS_MAX 8192         /* of one command at a time; more wait */
+#define CONNECTIONS_MAX 1000         /* at a time; more wait. A login has 1024 at the server */
 #define ACCEPT_AT_ONCE 64
 #define PAUSE_MS 100                 /* when this machine has no descriptor left */
 
@@ -59,7 +59,7 @@ struct run {
 	struct listeners listeners;
 	struct connection *connections;
 	size_t connection_count, connections_max;
-	int paused;
+	int paused, told_full;
 };
 
 /* --- what is said ------------------------------------------------------ */
@@ -143,7 +143,12 @@ connection_open(struct run *run, const struct listener *listener, int fd)
 	connection->listener = listener;
 	connection->next = run->connections;
 	run->connections = connection;
-	run->connection_count++;
+	if (++run->connection_count == run->connections_max &&
+	    !run->told_full && !run->common->quiet) {
+		fprintf(stderr, "%zu connections: more wait until one ends\n",
+		    run->connections_max);
+		run->told_full = 1;
+	}
 	return 0;
 }
 

@@ -20,7 +20,7 @@
 #include "serve/options.h"
 #include "serve/request.h"
 
-#define BRIDGES_PER_SESSION 8192     /* services and connections of a login */
+#define BRIDGES_PER_SESSION 1024     /* services and connections of a login */
 #define BRIDGES_MAX 16384
 
 struct net;

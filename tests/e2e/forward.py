@@ -86,7 +86,8 @@ def serve(folder):
                             (socket.AF_UNIX, os.path.join(folder, "far.sock"))):
         listener = socket.socket(family)
         listener.bind(address)
-        listener.listen(4)  # fewer than come at once
+        # fewer than come at once, where that makes them wait and not come again
+        listener.listen(4 if family == socket.AF_UNIX else 1024)
         listeners.append(listener)
     greeter = socket.socket()
     greeter.bind(("127.0.0.1", 0))
@@ -243,6 +244,15 @@ def hold(place, word="mute"):
         print(type(error).__name__, flush=True)
 
 
+def crowd(place, count):
+    """so many that only wait; until it is killed"""
+    connections = [connect(place) for _ in range(int(count))]
+    for connection in connections:
+        connection.sendall(b"count\n")
+    print(len(connections), flush=True)
+    threading.Event().wait()
+
+
 def deaf(place):
     """never reads; until it is killed"""
     connection = connect(place)
@@ -267,5 +277,5 @@ def push(place):
 
 if __name__ == "__main__":
     {function.__name__: function for function in (
-        serve, echo, half, greeted, many, reset, refused, break_off, leave, hold, deaf, push)}[
+        serve, echo, half, greeted, many, reset, refused, break_off, leave, hold, crowd, deaf, push)}[
             sys.argv[1]](*sys.argv[2:])

@@ -96,6 +96,14 @@ says server.log 'connect-failed'
 # many at once, each byte compared
 case_of many "$TCP_TCP" 200 1048576
 case_of many "$WORK/near2" 50 100000
+# a thousand that only wait keep no other out; more than that wait in line
+case_of many "$TCP_TCP" 950 2000
+"$PYTHON" "$CASES" crowd "$TCP_TCP" 1010 >crowd.out &
+CROWD=$!
+until_true grep -q 1010 crowd.out
+until_true grep -q "1000 connections: more wait until one ends" f.err
+kill "$CROWD"
+case_of echo "$TCP_TCP" 100
 
 # resets go through, in every state; what was sent before a close arrives
 case_of break_off "$TCP_TCP" reset1
@@ -148,6 +156,7 @@ case_of echo "$TCP_TCP" 100
 # an HTTP client
 mkdir web
 head -c 2000000 /dev/urandom >web/page
+: >web.out
 "$PYTHON" -u -m http.server --bind 127.0.0.1 --directory web 0 >web.out 2>&1 &
 until_true grep -q ' port ' web.out
 WEB=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' web.out)
@@ -209,6 +218,7 @@ if [ -n "$SSHD" ] && command -v ssh >/dev/null && command -v sftp >/dev/null; th
 		ForceCommand internal-sftp
 	X
 	SSH_PORT=$(PYTHON= "${PYTHON}" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	: >sshd.log
 	"$SSHD" -D -e -p "$SSH_PORT" -f sshd.config 2>sshd.log &
 	until_true grep -q 'Server listening' sshd.log
 	echo "get $WORK/web/page $WORK/page2" >batch
