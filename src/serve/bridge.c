@@ -150,6 +150,19 @@ bridge_close(struct bridge *bridge, int broken)
 }
 
 void
+bridges_break_off(const struct net *net)
+{
+	const struct login *login;
+	const struct bridge *bridge;
+
+	for (login = net->logins; login != NULL; login = login->next)
+		for (bridge = login->bridges; bridge != NULL;
+		    bridge = bridge->next)
+			if (bridge->resets && !bridge->stream_ended)
+				break_off(bridge->watch.fd);
+}
+
+void
 bridge_refuse(struct bridge *bridge, uint64_t code)
 {
 	sj_stream_reset(bridge->stream, code);

@@ -383,6 +383,7 @@ net_run(const struct serve_options *options, int requests, int store)
 	result = start(&net, store);
 	if (result == 0)
 		result = loop(&net);
+	bridges_break_off(&net);
 	/* the last words of every session; logins live on in the store */
 	sj_endpoint_close(net.endpoint);
 	return result == 0 ? 0 : 255;

@@ -122,6 +122,8 @@ void bridge_attach(struct bridge *bridge, int fd);
 void bridge_refuse(struct bridge *bridge, uint64_t code);
 /* Lets go of the stream and the descriptor; broken: it did not end in order. */
 void bridge_close(struct bridge *bridge, int broken);
+/* The process ends: what it leaves is to look broken, not finished. */
+void bridges_break_off(const struct net *net);
 /* Frees what bridge_close() left behind. */
 void bridges_sweep(struct net *net);
 

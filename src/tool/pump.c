@@ -506,6 +506,10 @@ pump_close(struct pump *pump)
 {
 	if (pump == NULL)
 		return;
+	if (!pump->over) {
+		break_off(&pump->source);
+		break_off(&pump->sink);
+	}
 	end_close(pump, &pump->source);
 	end_close(pump, &pump->sink);
 	loop_turn_cancel(pump->loop, &pump->source_turn);

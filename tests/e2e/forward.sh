@@ -40,7 +40,6 @@ hold() {
 	"$PYTHON" "$CASES" hold "${@:2}" >>"$1" &
 	until_true grep -q held "$1"
 }
-broken() { grep -Eq 'end|Error' "$1"; }
 
 # words that are none; nothing is done for them
 start_server
@@ -98,6 +97,7 @@ case_of many "$TCP_TCP" 200 1048576
 case_of many "$WORK/near2" 50 100000
 # a thousand that only wait keep no other out; more than that wait in line
 case_of many "$TCP_TCP" 950 2000
+: >crowd.out
 "$PYTHON" "$CASES" crowd "$TCP_TCP" 1010 >crowd.out &
 CROWD=$!
 until_true grep -q 1010 crowd.out
@@ -181,13 +181,16 @@ says err "cannot listen on $WORK/file: the path exists"
 expect 255 "$SOJOURN" forward "$TARGET" -L "203.0.113.7:0:h:1"
 says err "203.0.113.7"
 
-# logged out: it ends, and so do the connections
-hold held.out "$NEAR" GET
+# logged out: it ends, and the connections break at both ends
+stop_forward
+forward -L "127.0.0.1:0:127.0.0.1:$FAR"
+hold held.out "$(at 1)" "held far.out"
 expect 0 "$SOJOURN" logout --all
 wait "$FORWARD_PID"
 [ $? = 255 ] || fail "logged out, forward goes on"
 says f.err "sojourn: session: logged out"
-until_true broken held.out
+until_true grep -q ConnectionResetError held.out
+until_true grep -qs ConnectionResetError far.out
 
 # -W
 expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
@@ -232,15 +235,25 @@ else
 	echo "no sshd here: ssh through -W is left out"
 fi
 
-# the server dies: whoever forwards is told
+# the agent ends: whoever forwards is told
 forward -L "127.0.0.1:0:127.0.0.1:$FAR"
 hold held.out "$(at 1)"
 expect 0 "$SOJOURN" agent --stop
 wait "$FORWARD_PID"
 [ $? = 255 ] || fail "the agent ends, forward goes on"
-until_true broken held.out
-expect 0 "$SOJOURN" logout --all
+until_true grep -q ConnectionResetError held.out
 stop_server
+
+# the server ends in order: the far ends break, too
+start_server
+expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
+forward -L "127.0.0.1:0:127.0.0.1:$FAR"
+hold held.out "$(at 1)" "held far2.out"
+stop_server
+until_true grep -qs ConnectionResetError far2.out
+wait "$FORWARD_PID"
+[ $? = 255 ] || fail "the server ends, forward goes on"
+expect 0 "$SOJOURN" agent --stop
 
 # what is not allowed
 cat >config <<X
