@@ -251,6 +251,7 @@ struct sj_session_stats {
 	uint64_t lost;                /* packets */
 	uint64_t rtt_ns, rate_bytes_s, cwnd_bytes, idle_ns;
 	uint32_t streams, mtu, moves, over_tcp;
+	uint64_t peer_unix_s, own_unix_s; /* client: the server's clock at the handshake, which proves it, and ours; 0: not known */
 };
 
 struct sj_endpoint_stats {

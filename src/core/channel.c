@@ -332,6 +332,7 @@ sj__channel_on_answer(struct sj__channel *channel, struct sj_time now,
 	if (channel->attempt == 1)
 		sj__path_on_rtt(channel->current.path,
 		    now.boot_ns - channel->hello_sent_ns, 0, now.boot_ns);
+	channel->own_time_unix_s = now.unix_s;
 	sj__channel_set_state(channel, CHANNEL_TRUST);
 	channel->user->on_server_key(channel->user_data, now);
 }
@@ -580,6 +581,10 @@ sj__channel_stats(const struct sj__channel *channel,
 	stats->mtu = path->mtu;
 	stats->moves = channel->moves;
 	stats->lost = sj__recovery_lost(&channel->recovery);
+	if (!channel->is_server && channel->peer_time_unix_s != 0) {
+		stats->peer_unix_s = channel->peer_time_unix_s;
+		stats->own_unix_s = channel->own_time_unix_s;
+	}
 }
 
 /* --- Deadlines --------------------------------------------------------- */

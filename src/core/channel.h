@@ -147,6 +147,7 @@ struct sj__channel {
 	uint64_t peer_credit;                   /* parameters of the peer */
 	uint64_t peer_datagram_max;
 	uint64_t peer_time_unix_s;
+	uint64_t own_time_unix_s;               /* client: when that came */
 	uint64_t last_received_ns;
 	uint64_t quiet_from_ns;                 /* the last news, or question for some */
 	unsigned quiet_count;                   /* questions since */
