@@ -13,6 +13,7 @@
 
 #include "cmd/agent_internal.h"
 #include "cmd/agent_protocol.h"
+#include "cmd/paths.h"
 #include "tool/pump.h"
 
 /* A command waits no longer than this, and some round trips, for the server's
@@ -318,18 +319,13 @@ static int
 open_endpoint(struct agent *agent)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	const char *state = getenv("XDG_STATE_HOME");
-	const char *home = getenv("HOME");
 	char directory[4096];
 	int error;
 
 	if (agent->endpoint != NULL)
 		return 0;
-	if (state != NULL && state[0] == '/')
-		snprintf(directory, sizeof(directory), "%s/sojourn", state);
-	else
-		snprintf(directory, sizeof(directory),
-		    "%s/.local/state/sojourn", home != NULL ? home : "");
+	if (state_path(NULL, directory, sizeof(directory)) != 0)
+		return SJ_ERR_FILE;
 	options.application = AGENT_APPLICATION;
 	options.state_dir = directory;
 	error = sj_endpoint_open(&agent->endpoint, &options);

@@ -18,27 +18,13 @@
 
 #include "cmd/command.h"
 #include "cmd/key_text.h"
+#include "cmd/paths.h"
 #include "tool/die.h"
 #include "tool/json.h"
 #include "tool/printable.h"
 
 #define FILE_MAX 65536
 #define PATH_ROOM 4096
-
-static int
-state_path(const char *name, char *out, size_t capacity)
-{
-	const char *state = getenv("XDG_STATE_HOME");
-	const char *home = getenv("HOME");
-	int length;
-
-	if (state != NULL && state[0] == '/')
-		length = snprintf(out, capacity, "%s/sojourn/%s", state, name);
-	else
-		length = snprintf(out, capacity, "%s/.local/state/sojourn/%s",
-		    home != NULL ? home : "", name);
-	return length > 0 && (size_t)length < capacity ? 0 : SJ_ERR_FILE;
-}
 
 static void
 print_key(const struct common *common, const char *path, const char *type,

@@ -80,6 +80,7 @@ int login_words_fill(const struct command *command,
 /* Of the verbs that stand elsewhere: beside cmd_copy() and so on. */
 extern const char copy_usage[], copy_help[];
 extern const char forward_usage[], forward_help[];
+extern const char doctor_help[];
 extern const char serve_usage[], serve_help[];
 
 int cmd_login(const struct command *, int argc, char **argv);
@@ -89,6 +90,7 @@ int cmd_open(const struct command *, int argc, char **argv);
 int cmd_copy(const struct command *, int argc, char **argv);
 int cmd_forward(const struct command *, int argc, char **argv);
 int cmd_status(const struct command *, int argc, char **argv);
+int cmd_doctor(const struct command *, int argc, char **argv);
 int cmd_key(const struct command *, int argc, char **argv);
 int cmd_agent(const struct command *, int argc, char **argv);
 int cmd_serve(const struct command *, int argc, char **argv);

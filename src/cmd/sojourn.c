@@ -34,6 +34,8 @@ const struct command commands[] = {
 	    forward_usage, forward_help },
 	{ "status", cmd_status, "shows how the connections of logins are",
 	    "[TARGET|ID]", "" },
+	{ "doctor", cmd_doctor, "looks for what stands between here and a login",
+	    "TARGET " LOGIN_WORDS_USAGE, doctor_help },
 	{ "key", cmd_key, "shows or makes keys",
 	    "show [FILE] | known | new [FILE]",
 	    "  show          the fingerprint of the server's key of this account,\n"

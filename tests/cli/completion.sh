@@ -50,7 +50,7 @@ completes "sojourn login --json host -" -i -o -q -v --config --help --json \
     --no-agent --server-key --timeout
 completes "sojourn agent --st" --stop
 completes "sojourn serve --li" --listen
-for verb in login logout list status open forward; do
+for verb in login logout list status open forward doctor; do
 	completes "sojourn $verb " plain short other ours known.example.net \
 	    127.0.0.1:7600 '[2001:db8::1]' '[2001:db8::2]:7600'
 done
@@ -71,7 +71,7 @@ completes "sojourn copy f" file1 file2
 completes "sojourn copy -r kn" known.example.net:
 completes "sojourn copy file1 sh" short:
 # all options that are offered are taken: none is "not an option"
-for verb in login logout list open copy forward status key agent serve; do
+for verb in login logout list open copy forward status doctor key agent serve; do
 	COMP_LINE="sojourn $verb -"
 	COMP_POINT=${#COMP_LINE} COMPREPLY=()
 	_sojourn "$SOJOURN" - ""

@@ -15,7 +15,7 @@ says err "sojourn: usage: no verb is given"
 says err "  next: sojourn help"
 expect 255 "$SOJOURN" frobnicate
 says err 'sojourn: usage: "frobnicate" is not a verb'
-for verb in login logout list open status key agent version help; do
+for verb in login logout list open status doctor key agent version help; do
 	expect 255 "$SOJOURN" $verb --frobnicate
 	says err "sojourn: usage: $verb: --frobnicate is not an option"
 	says err "  next: sojourn $verb --help"

@@ -9,7 +9,8 @@ cp out all
 expect 0 "$SOJOURN" --help
 cmp out all || fail "--help differs from help"
 VERBS=$(sed -n 's/^  \([a-z]*\) .*/\1/p' all)
-for verb in login logout list open copy forward status key agent version help; do
+for verb in login logout list open copy forward status doctor key agent version \
+    help; do
 	case " "$VERBS" " in *"$verb"*) ;; *) fail "no $verb" ;; esac
 done
 for verb in $VERBS; do
