@@ -23,6 +23,7 @@
 #define PROBE_MIN 1200               /* HELLO_SIZE: less is not answered */
 #define PROBE_MAX 1452               /* datagram_max of sojourn.h */
 #define PROBES_MAX 8
+#define RECEIVES_MAX 64              /* before the clock is looked at again */
 #define SENDS_MAX 5
 #define RESEND_MS 200                /* then twice that, ... */
 #define LINGER_MS 300                /* for the other addresses */
@@ -103,11 +104,14 @@ static void
 receive(struct probe *probes, size_t count, struct doctor_address *from)
 {
 	uint8_t bytes[2048];
-	ssize_t length;
+	ssize_t length = 0;
 	size_t i;
+	int turn;
 
-	while ((length = recv(from->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >=
-	    0)
+	for (turn = 0; turn < RECEIVES_MAX; turn++) {
+		length = recv(from->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (length < 0)
+			break;
 		for (i = 0; i < count; i++)
 			if (probes[i].to == from &&
 			    probes[i].answered_ns == 0 &&
@@ -116,7 +120,8 @@ receive(struct probe *probes, size_t count, struct doctor_address *from)
 				probes[i].has_version = lists_version(bytes,
 				    (size_t)length);
 			}
-	if (errno == EAGAIN || errno == EINTR)
+	}
+	if (length >= 0 || errno == EAGAIN || errno == EINTR)
 		return;
 	for (i = 0; i < count; i++)
 		if (probes[i].to == from && probes[i].answered_ns == 0)
@@ -448,33 +453,47 @@ make_sizes(struct probe *probes, struct doctor_address *at, size_t limit)
 	return count;
 }
 
+/* The largest datagram that the path mtu lets through, as we use them. */
+static size_t
+mtu_limit(const struct doctor_address *at)
+{
+	size_t headers = at->address.ss_family == AF_INET6 ? 48 : 28;
+	unsigned mtu = path_mtu(at);
+
+	if (mtu == 0 || mtu > PROBE_MAX + headers)
+		return PROBE_MAX;
+	return mtu < headers ? 0 : mtu - headers;
+}
+
 void
 doctor_mtu(struct doctor *doctor)
 {
-	size_t headers = doctor->at->address.ss_family == AF_INET6 ? 48 : 28;
-	unsigned mtu = path_mtu(doctor->at);
-	size_t limit = mtu == 0 || mtu > PROBE_MAX + headers ? PROBE_MAX :
-	    mtu < headers ? 0 : mtu - headers;
+	size_t i, count, largest = 0, limit = mtu_limit(doctor->at);
 	struct probe probes[PROBES_MAX];
-	size_t i, count, largest = 0;
+	int round;
 
-	if (limit >= PROBE_MIN) {
-		forbid_fragments(doctor->at);
+	forbid_fragments(doctor->at);
+	/* a router on the way may tell the kernel of less: once more then */
+	for (round = 0; round < 2 && limit >= PROBE_MIN && limit > largest;
+	    round++) {
 		count = make_sizes(probes, doctor->at, limit);
 		exchange(probes, count, MTU_WAIT_MS, 0);
 		for (i = 0; i < count; i++)
 			if (probes[i].answered_ns != 0)
 				largest = probes[i].size;
-		mtu = path_mtu(doctor->at); /* it may have learned */
+		if (mtu_limit(doctor->at) == limit)
+			break;
+		limit = mtu_limit(doctor->at);
 	}
 	if (largest > 0)
 		doctor_set(doctor, STEP_MTU, 0, NULL, "datagrams of %zu bytes "
-		    "get there whole (path mtu %u)", largest, mtu);
+		    "get there whole (path mtu %u)", largest,
+		    path_mtu(doctor->at));
 	else
 		doctor_set(doctor, STEP_MTU, SJ_ERR_UNREACHABLE, "raise the mtu on "
 		    "the way, often that of a tunnel, to 1280 bytes or more",
 		    "datagrams of %d bytes do not get there whole (path mtu "
-		    "%u)", PROBE_MIN, mtu);
+		    "%u)", PROBE_MIN, path_mtu(doctor->at));
 }
 
 /* --- ping -------------------------------------------------------------- */

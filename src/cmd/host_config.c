@@ -425,8 +425,15 @@ load_file(struct loader *loader, const char *path, int check, int must_be,
 	int result;
 
 	if (bytes == NULL && !must_be && (errno == ENOENT ||
-	    errno == ENOTDIR || (loader->is_sshs && errno == EACCES)))
+	    errno == ENOTDIR))
 		return 0;
+	/* ssh does without it, too */
+	if (bytes == NULL && loader->is_sshs && errno == EACCES) {
+		if (loader->words)
+			fprintf(stderr, "%s: %s: it is passed over\n", path,
+			    strerror(errno));
+		return 0;
+	}
 	if (bytes == NULL) {
 		snprintf(error, capacity, "%s: %s", path, file_cause());
 		return SJ_ERR_FILE;

@@ -294,6 +294,11 @@ eval "$(ssh-agent -a "$WORK/ssh.sock")" >/dev/null
 trap 'kill $SSH_AGENT_PID; cleanup' EXIT
 keys 'IdentityFile ~/other'
 expect 255 "$SOJOURN" login work
+ssh-add -q "$HOME/key" 2>/dev/null || fail ssh-add
+expect 0 "$SOJOURN" login work
+expect 0 "$SOJOURN" logout work
+# whichever of them it is
+ssh-add -q -d "$HOME/key" 2>/dev/null
 ssh-add -q "$HOME/third" 2>/dev/null
 ssh-add -q "$HOME/key" 2>/dev/null || fail ssh-add
 expect 0 "$SOJOURN" login work

@@ -13,8 +13,82 @@ step() {	# STATE NAME [TEXT]: a line of out
 	}
 }
 
+# sockets of our own: closed, silent, of another version, and one that answers
+# to what it was not asked, or to nothing else
+cat >peer.py <<'X'
+import socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.bind((sys.argv[2], 0))
+print(one.getsockname()[1], flush=True)
+if sys.argv[1] == "closed":
+    sys.exit()
+while True:
+    data, peer = one.recvfrom(2048)
+    if not all(byte & 0x0f == 0x0a for byte in data[1:5]):
+        continue  # a hello of a version that there is
+    assert len(data) >= 1200 and data[0] & 0xf0 == 0x80
+    swapped = data[13:21] + data[5:13]
+    answer = {"silent": b"",
+              "version": b"\x80\0\0\0\0" + swapped + b"\x53\x6a\0\x63" * 5,
+              "unasked": b"\x80\0\0\0\0" + data[5:21] + b"\x53\x6a\0\1" * 5,
+              "short": b"\x80\0\0\0\0" + swapped,
+              "good": b"\xf5\0\0\0\0" + swapped + b"\x1a\x2a\x3a\x4a\x53\x6a\0\1" + b"x" * 11}[sys.argv[1]]
+    if answer:
+        one.sendto(answer, peer)
+X
+peer() {	# KIND [ADDRESS [COMMAND...]]: sets PEER to its port
+	: >peer.out
+	"${@:3}" python3 peer.py "$1" "${2:-127.0.0.1}" >peer.out &
+	SERVER_PID=$!
+	until_true test -s peer.out
+	read -r PEER <peer.out
+}
+gone() { kill $SERVER_PID; wait $SERVER_PID 2>/dev/null; SERVER_PID=; }
+
+# A way of two links, of which we see the first: what is too large for the second
+# a router tells us of, or nobody.
+narrow_way() {
+	local router server
+	unshare -n sleep 60 & router=$!
+	unshare -n sleep 60 & server=$!
+	until_true apart_from $router
+	until_true apart_from $server
+	in_router() { nsenter -t $router -n "$@"; }
+	in_server() { nsenter -t $server -n "$@"; }
+	ip link add c type veth peer name r1 netns $router &&
+	    in_router ip link add r2 type veth peer name s netns $server &&
+	    ip addr add 10.1.0.1/24 dev c && ip link set c up &&
+	    in_router ip addr add 10.1.0.2/24 dev r1 &&
+	    in_router ip addr add 10.2.0.2/24 dev r2 &&
+	    in_server ip addr add 10.2.0.3/24 dev s &&
+	    in_router ip link set r1 up && in_router ip link set r2 mtu 1280 up &&
+	    in_server ip link set s mtu 1280 up &&
+	    ip route add default via 10.1.0.2 &&
+	    in_server ip route add default via 10.2.0.2 &&
+	    in_router sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || {
+		echo "no second network: a narrow way is not tested"
+		kill $router $server
+		return
+	}
+	peer good 10.2.0.3 nsenter -t $server -n
+	expect 1 "$SOJOURN" doctor --timeout 1 "10.2.0.3:$PEER"
+	step ok route "from 10.1.0.1 by c"
+	step ok mtu "1252 bytes get there whole \(path mtu 1280\)"
+	# it answers probes and no more
+	step FAILED key "no answer"
+	step - user
+	in_router ip link set r2 mtu 1500
+	ip route flush cache
+	expect 1 "$SOJOURN" doctor --timeout 1 "10.2.0.3:$PEER"
+	step ok mtu "1232 bytes get there whole \(path mtu 1500\)"
+	gone
+	kill $router $server
+}
+apart_from() { [ "$(readlink /proc/$1/ns/net)" != "$(readlink /proc/self/ns/net)" ]; }
+
 # --- in a network of its own -------------------------------------------------
 if [ -n "${IN_SPACE:-}" ]; then
+	trap 'cleanup; kill $(jobs -p) 2>/dev/null' EXIT
 	expect 1 "$SOJOURN" doctor --timeout 1 192.0.2.1
 	step FAILED route "none to 192.0.2.1: Network is unreachable"
 	ip link set lo mtu 1280 up || exit 77
@@ -31,6 +105,9 @@ if [ -n "${IN_SPACE:-}" ]; then
 	step ok user
 	says err "sojourn: network: mtu: "
 	says err "  next: raise the mtu"
+	ip link set lo mtu 65536
+	gone
+	narrow_way
 	exit 0
 fi
 SPACE='unshare -n'
@@ -57,36 +134,6 @@ step FAILED route "none to 255.255.255.255"
 step - udp "needs route"
 says err "sojourn: network: route: "
 says err "  next: check that this machine is on a network"
-
-# sockets of our own: closed, silent, of another version, and one that answers
-# to what it was not asked
-cat >peer.py <<'X'
-import socket, sys
-one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-one.bind(("127.0.0.1", 0))
-print(one.getsockname()[1], flush=True)
-if sys.argv[1] == "closed":
-    sys.exit()
-while True:
-    data, peer = one.recvfrom(2048)
-    assert len(data) >= 1200 and data[0] & 0xf0 == 0x80
-    assert all(byte & 0x0f == 0x0a for byte in data[1:5]), data[1:5]
-    swapped = data[13:21] + data[5:13]
-    answer = {"silent": b"",
-              "version": b"\x80\0\0\0\0" + swapped + b"\x53\x6a\0\x63" * 5,
-              "unasked": b"\x80\0\0\0\0" + data[5:21] + b"\x53\x6a\0\1" * 5,
-              "short": b"\x80\0\0\0\0" + swapped}[sys.argv[1]]
-    if answer:
-        one.sendto(answer, peer)
-X
-peer() {	# KIND: sets PEER to its port
-	: >peer.out
-	python3 peer.py "$1" >peer.out &
-	SERVER_PID=$!
-	until_true test -s peer.out
-	read -r PEER <peer.out
-}
-gone() { kill $SERVER_PID; wait $SERVER_PID 2>/dev/null; SERVER_PID=; }
 
 peer closed
 wait $SERVER_PID

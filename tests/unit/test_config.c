@@ -77,19 +77,27 @@ static const struct config_rules rules = { .host = "web", .criterion =
 	on_criterion, .left_out = on_left_out, .line = on_line,
 	.include = on_include };
 
-/* "loop" includes itself; any other word is the file's text. */
+/* "loop" includes itself; any other word is the file's text, with ';' for the
+ * ends of lines. */
 static int
 on_include(void *data, const struct config_line *line, const char *word,
     char *cause, size_t capacity)
 {
-	const char *text = strcmp(word, "loop") == 0 ? "Include loop" : word;
+	char *text = strdup(strcmp(word, "loop") == 0 ? "Include loop" : word);
 	struct config_source source = { .file = "inner", .bytes = text,
 		.length = strlen(text), .depth = line->depth + 1,
 		.active = line->active };
+	int result;
+	char *at;
 
 	(void)data;
+	for (at = text; *at != '\0'; at++)
+		if (*at == ';')
+			*at = '\n';
 	includes++;
-	return config_read(&rules, &source, cause, capacity);
+	result = config_read(&rules, &source, cause, capacity);
+	free(text);
+	return result;
 }
 
 static int
@@ -217,6 +225,10 @@ included(void **state)
 		{ "Include 'Host x'\nA d", "A(d);" },
 		{ "Host x\nInclude 'A b'\nInclude 'Host *' 'Match all'\nA c",
 		    "" },
+		{ "Host x\nInclude 'Host *;A b' 'Match all;A c'\nA d", "" },
+		{ "Include 'Host x;A b;Host web;A c'\nA d", "A(c);A(d);" },
+		{ "Match all\nInclude 'Match !all;A b;Bad x'",
+		    "!inner:3: bad" },
 		{ "Host x\nInclude \"A 'b\"\n",
 		    "!inner:1: a quote is not closed" },
 		{ "Include \"\"", "!f:1: Include: an empty name" },
