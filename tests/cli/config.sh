@@ -23,7 +23,7 @@ is() {	# LINE: of what was looked up
 # another SEED, more of them: CONFIG_SEED=1000 CONFIG_COUNT=1000
 mkdir random
 python3 "$HERE/config_random.py" "$SOJOURN" "$WORK/random" \
-    "${CONFIG_SEED:-1}" "${CONFIG_COUNT:-60}" || fail "not as ssh has it"
+    "${CONFIG_SEED:-1}" "${CONFIG_COUNT:-40}" || fail "not as ssh has it"
 
 # tokens, home and variables in names of files: where ssh looks for keys
 REAL_HOME=$(getent passwd "$(id -u)" | cut -d: -f6)

@@ -77,8 +77,12 @@ class Writer:
         return self.keyword("Include") + " ".join(names)
 
     def mistake(self):
-        return self.rng.choice([
-            "Host", "HostName", "User a b", 'User "a', "IdentityFile 'a", "Match", "Match bogus x", "Match host", "Match all host x",
+        if self.foreign:  # criteria that newer ones of ssh may have are passed over there
+            unknown = []
+        else:
+            unknown = ["Match bogus x"]
+        return self.rng.choice(unknown + [
+            "Host", "HostName", "User a b", 'User "a', "IdentityFile 'a", "Match", "Match host", "Match all host x",
             "HostName a b", 'Host ""', 'User ""', "Match user", "Match host x all", "User a#b", "Host # nothing",
             "Match # nothing", "User # nothing", 'Include ""', "HostName %x"])
 
