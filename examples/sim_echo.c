@@ -58,7 +58,7 @@ main(int argc, char **argv)                /* ./sim_echo [SEED] */
 {
 	struct sj_endpoint_options client_options = SJ_ENDPOINT_OPTIONS, server_options = SJ_ENDPOINT_OPTIONS;
 	struct sj_sim_link lossy = { .size = sizeof lossy, .delay_ns = SECOND / 20, .jitter_ns = SECOND / 100, .loss = 2000 };
-	struct sj_login_options login = { .size = sizeof login, .timeout_ms = 60000 };
+	struct sj_login_options login = { .size = sizeof login, .timeout_ms = 60000, .trust_first_use = 1 };
 	static struct question questions[60];
 	struct sj_sim_stats stats = { .size = sizeof stats };
 	struct sj_endpoint *client, *server, *whose;

@@ -296,6 +296,7 @@ SJ_API int sj_poll(struct sj_endpoint *endpoint, struct sj_event *event,
  * the network is looked at again. */
 SJ_API void sj_endpoint_wake(struct sj_endpoint *endpoint,
     int network_changed);
+/* Counted since it was opened; memory is what it holds now, in bytes. */
 SJ_API int sj_endpoint_stats(const struct sj_endpoint *endpoint,
     struct sj_endpoint_stats *stats);
 
@@ -319,10 +320,12 @@ SJ_API void sj_session_close(struct sj_session *session);
 /* As verified, at both ends; NULL before LOGIN or STARTED. */
 SJ_API const struct sj_identity *sj_session_identity(
     const struct sj_session *session);
+/* What events name as session_data. */
 SJ_API void sj_session_set_data(struct sj_session *session, void *data);
 /* Keying material bound to this login's channel, as RFC 5705. */
 SJ_API int sj_session_export(struct sj_session *session, const char *label,
     const void *context, size_t len, void *out, size_t out_len);
+/* Of the session, and of the path it is on. */
 SJ_API int sj_session_stats(const struct sj_session *session,
     struct sj_session_stats *stats);
 /* Server: one login of the store at a time; user NULL: all. *cursor starts at
@@ -360,11 +363,15 @@ SJ_API int sj_stream_stop(struct sj_stream *stream, uint64_t code);
 /* You let go: what was finished is still delivered, what was not is reset.
  * NULL is fine. */
 SJ_API void sj_stream_close(struct sj_stream *stream);
+/* Among siblings, from now on, at both ends: urgency 0 to 7, weight 1 to 255. */
 SJ_API int sj_stream_set_priority(struct sj_stream *stream, uint8_t urgency,
     uint8_t weight);
+/* What it is and how far it has come. */
 SJ_API int sj_stream_info(const struct sj_stream *stream,
     struct sj_stream_info *info);
+/* What events name as stream_data. */
 SJ_API void sj_stream_set_data(struct sj_stream *stream, void *data);
+/* The session it belongs to. */
 SJ_API struct sj_session *sj_stream_session(const struct sj_stream *stream);
 /* A stream opened, written and finished at once. 0: queued, SJ_AGAIN: full,
  * SJ_ERR_TOO_BIG. */

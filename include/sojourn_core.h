@@ -93,7 +93,8 @@ struct sj_io {
 	void *context;
 	const struct sj_aead *const *aeads; /* faster ones, NULL-terminated; may be NULL */
 };
-SJ_API extern const struct sj_io sj_io_none;   /* the system's random source */
+/* No driver, and the system's random source. */
+SJ_API extern const struct sj_io sj_io_none;
 
 /* --- The machine ------------------------------------------------------- */
 
@@ -125,16 +126,18 @@ struct sj_core_login {
 	struct sj_login_options options;
 	void *context;               /* handed to trust and mechanism requests */
 };
+/* As sj_login(), to where it says. The session is the caller's. */
 SJ_API SJ_MUST_CHECK int sj_core_login(struct sj_endpoint *endpoint, struct sj_time now,
     const struct sj_core_login *login, struct sj_session **session);
+#define SJ_LOGIN_PATHS_MAX 8
 /* A login of which the address is found out later: hold it with
  * path.transport = 0 in sj_core_login, then name its paths, the best first, or
  * give up. The paths are tried in turn, a quarter of a second apart; the one
  * that is answered first is used. At most SJ_LOGIN_PATHS_MAX are looked at. */
-#define SJ_LOGIN_PATHS_MAX 8
 SJ_API int sj_core_login_paths(struct sj_session *session, struct sj_time now,
     const struct sj_path *paths, size_t count);
 SJ_API void sj_core_login_fail(struct sj_session *session, int error, const char *text);
+/* The context of struct sj_core_login. */
 SJ_API void *sj_core_session_context(const struct sj_session *session);
 
 /* --- Requests ---------------------------------------------------------- */
@@ -194,6 +197,7 @@ struct sj_signer {
 	void (*sign)(const struct sj_signer *signer, struct sj_endpoint *endpoint,
 	    uint64_t request, const struct sj_login_facts *facts);
 };
+/* The mechanism "publickey". */
 SJ_API struct sj_mech sj_mech_publickey(const struct sj_signer *signer);
 /* The bytes that an SSHSIG of a publickey login is made over, for a signer:
  * everything but the final hash; key is the ssh public key blob. Returns the

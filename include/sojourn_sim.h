@@ -83,7 +83,8 @@ SJ_API SJ_MUST_CHECK int sj_sim_endpoint_open(struct sj_sim *sim,
 /* As a crash: nobody is told. NULL is fine. */
 SJ_API void sj_sim_endpoint_close(struct sj_sim *sim,
     struct sj_endpoint *endpoint);
-/* As sj_login(), to an endpoint of this world. options may be NULL. */
+/* As sj_login(), to an endpoint of this world. options NULL: the server's key is
+ * trusted, else trust_first_use or server_key says so. */
 SJ_API SJ_MUST_CHECK int sj_sim_login(struct sj_sim *sim,
     struct sj_endpoint *client, struct sj_endpoint *server, const char *user,
     const struct sj_login_options *options, struct sj_session **session);

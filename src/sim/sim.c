@@ -281,8 +281,9 @@ sj_sim_login(struct sj_sim *sim, struct sj_endpoint *client,
 		memcpy(&login.options, options, options->size <
 		    sizeof login.options ? options->size :
 		    sizeof login.options);
+	else
+		login.options.trust_first_use = 1;
 	login.options.size = sizeof login.options;
-	login.options.trust_first_use = 1;
 	login.path.transport = SJ_TRANSPORT_UDP;
 	login.application = from->application;
 	login.path.remote = to->address;

@@ -154,6 +154,11 @@ done
 for page in "$prefix"/share/man/man?/*; do
 	grep -q '^\.TH ' "$page" || fail "$page is no page"
 done
+# each call is found under its own name
+for call in $(nm -D --defined-only "$libdir"/libsojourn*.so |
+    sed -n 's/.* \(sj_[a-z0-9_]*\)@@.*/\1/p' | sort -u); do
+	grep -q "$call" "$prefix/share/man/man3/$call.3" || fail "no page for $call"
+done
 
 # --- The program, where nobody is told of its library ------------------------
 

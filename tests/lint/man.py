@@ -15,6 +15,10 @@ OPTION = r"(?<![\w-])(--[a-z][a-z-]*|-[A-Za-z])(?![\w-])"
 LONG = {"-i": "--key", "-q": "--quiet", "-v": "--verbose"}  # what --help calls by the letter
 
 root, program = sys.argv[1:]
+sys.path.insert(0, os.path.join(root, "docs"))
+sys.dont_write_bytecode = True
+import manual  # noqa: E402  (where the pages of section 3 come from)
+
 problems = []
 
 
@@ -65,10 +69,46 @@ server = page("sojourn-serve", 8)
 for what, name in sorted(set(serve_names())):
     if not re.search(rf"\*{name}\*", server):
         problems.append(f"sojourn-serve(8): does not tell of the {what} {name}")
-example = page("libsojourn", 3).partition("\n# EXAMPLE\n")[2].split("```")
-command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c",
-           "-I", os.path.join(root, "include"), "-"]
-if len(example) < 2 or subprocess.run(command, input=example[1], text=True, check=False).returncode != 0:
-    problems.append("libsojourn(3): its example does not compile")
-print("\n".join(problems) or f"{len(verbs)} verbs, all of them in the manual")
-sys.exit(bool(problems) or not verbs)
+
+
+def nouns():
+    """checks the pages of section 3 against the headers; how many calls there are"""
+    include = os.path.join(root, "include")
+    folder = os.path.join(root, "docs/man")
+    pages = sorted(os.path.join(folder, file) for file in os.listdir(folder) if file.startswith("sj_"))
+    build = open(os.path.join(root, "docs/meson.build")).read()
+    problems.extend(f"{path}: not in docs/meson.build" for path in pages
+                    if f"'{os.path.basename(path).split('.')[0]}'" not in build)
+    where = [name for name, _ in manual.links(pages, include)]
+    written = "".join(manual.page_of(path, include) for path in pages)
+    count = 0
+    for file in sorted(os.listdir(include)):
+        header = os.path.join(include, file)
+        for name, _, comment in manual.calls(header):
+            count += 1
+            if where.count(name) != 1:
+                problems.append(f"{name}: is in {where.count(name)} pages of nouns")
+            if not comment:
+                problems.append(f"{name}: {file} does not say what it does")
+        for kind in re.findall(r"^(?:struct|enum) sj_\w+ \{", open(header).read(), re.M):
+            if kind not in written and kind != "enum sj_err {":
+                problems.append(f"{kind[:-2]}: in no page")
+    return count
+
+
+def examples():
+    """the programs in the pages of section 3 compile"""
+    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c",
+               "-I", os.path.join(root, "include"), "-"]
+    for file in sorted(os.listdir(os.path.join(root, "docs/man"))):
+        if not file.endswith(".3.scd"):
+            continue
+        parts = page(file[:-len(".3.scd")], 3).partition("\n# EXAMPLE\n")[2].split("```")
+        if len(parts) < 2 or subprocess.run(command, input=parts[1], text=True, check=False).returncode != 0:
+            problems.append(f"{file}: its example does not compile")
+
+
+call_count = nouns()
+examples()
+print("\n".join(problems) or f"{len(verbs)} verbs and {call_count} calls, all of them in the manual")
+sys.exit(bool(problems) or not verbs or not call_count)

@@ -337,6 +337,34 @@ crash(void **state)
 	sj_sim_close(pair.sim);
 }
 
+/* A key that is not trusted is asked for; a pin that is another's ends it. */
+static void
+keys(void **state)
+{
+	struct sj_login_options options = SJ_LOGIN_OPTIONS;
+	struct pair pair;
+
+	(void)state;
+	open_pair(&pair, 1, NULL);
+	assert_int_equal(sj_sim_login(pair.sim, pair.client, pair.server,
+	    "alice", &options, &pair.session), 0);
+	do
+		assert_int_equal(sj_sim_poll(pair.sim, 2 * SECOND, &pair.whose,
+		    &pair.event), 1);
+	while (pair.event.type != SJ_EV_PROMPT);
+	assert_int_equal(pair.event.code, SJ_PROMPT_HOST_KEY);
+	assert_int_equal(sj_login_answer(pair.session, "yes"), 0);
+	run(&pair, 3 * SECOND);
+	assert_true(pair.started_ns > 0);
+	options.server_key =
+	    "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	assert_int_equal(sj_sim_login(pair.sim, pair.client, pair.server,
+	    "alice", &options, &pair.session), 0);
+	run(&pair, 4 * SECOND);
+	assert_int_equal(pair.ended, SJ_ERR_KEY_CHANGED);
+	sj_sim_close(pair.sim);
+}
+
 static uint64_t
 hash_of(uint64_t seed, uint64_t note)
 {
@@ -408,6 +436,7 @@ main(void)
 		cmocka_unit_test(disorder),
 		cmocka_unit_test(rebinding),
 		cmocka_unit_test(crash),
+		cmocka_unit_test(keys),
 		cmocka_unit_test(same_seed),
 		cmocka_unit_test(wrong_use),
 	};
