@@ -79,7 +79,6 @@ enum sj_class {
 	X(SJ_ERR_SOCKET, -52, LOCAL, "the network socket cannot be used", "check the address and that the port is free") \
 	X(SJ_ERR_RESOLVE, -80, NETWORK, "the name of the server cannot be resolved", "check the name and the name service") \
 	X(SJ_ERR_UNREACHABLE, -81, NETWORK, "no answer from the server", "check the address, and that udp port 7531 is open") \
-	X(SJ_ERR_UDP_BLOCKED, -82, NETWORK, "udp is blocked on the way to the server", "use another network") \
 	X(SJ_ERR_VERSION, -83, NETWORK, "client and server have no protocol version in common", "update the older one") \
 	X(SJ_ERR_KEY_UNKNOWN, -112, LOGIN, "the key of the server is not known", "compare its fingerprint, then pin it with --server-key") \
 	X(SJ_ERR_KEY_CHANGED, -113, LOGIN, "the key of the server CHANGED", "compare with `sojourn key show` there; nothing was sent") \
@@ -90,13 +89,11 @@ enum sj_class {
 	X(SJ_ERR_LOGGED_OUT, -144, SESSION, "logged out", "log in again") \
 	X(SJ_ERR_REVOKED, -145, SESSION, "the login was revoked", "ask the administrator of the server") \
 	X(SJ_ERR_EXPIRED, -146, SESSION, "the login expired", "log in again") \
-	X(SJ_ERR_CREDENTIAL_GONE, -147, SESSION, "the credential behind the login is no longer accepted", "log in with another one") \
 	X(SJ_ERR_ENDED, -148, SESSION, "the session is over", "log in again") \
 	X(SJ_ERR_PROTOCOL, -149, SESSION, "the peer broke the protocol", "update both ends; report it if they are up to date") \
 	X(SJ_ERR_SERVICE, -176, STREAM, "the server does not offer this service", "check the name of the service") \
 	X(SJ_ERR_RESET, -177, STREAM, "the peer gave the stream up", "see the code it gave") \
-	X(SJ_ERR_STREAM_LOST, -178, STREAM, "the stream is lost, its outcome unknown", "check what arrived, then open it again") \
-	X(SJ_ERR_DEADLINE, -179, STREAM, "the deadline passed", "send again if it still matters")
+	X(SJ_ERR_STREAM_LOST, -178, STREAM, "the stream is lost, its outcome unknown", "check what arrived, then open it again")
 
 enum sj_err {
 #define SJ_ERROR_ENUM(name, value, class_, text, next) name = value,

@@ -10,6 +10,7 @@ unset SSH_AUTH_SOCK
 mkdir -m 700 "$HOME" "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
 SERVER_PID=
 ME=$(id -un)
+ERRORS=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../docs" && pwd)/errors.md
 cd "$WORK" || exit 1
 
 cleanup() {
@@ -44,6 +45,25 @@ says() {	# FILE TEXT
 	}
 }
 
+# provokes NAME CODE COMMAND...: as expect; and what is said is of the class and
+# has the next step that docs/errors.md has for the error of that name, or NEXT,
+# where the command knows better.
+provokes() {
+	local name=$1
+	shift
+	expect "$@"
+	said_of "$name" err
+}
+
+said_of() {	# NAME FILE
+	local row class next
+	row=$(grep "^| $1 |" "$ERRORS") || fail "$1 is no error"
+	class=$(sed -n "/^## /h; /^| $1 |/{ x; s/^## \([a-z]*\):.*/\1/p }" "$ERRORS")
+	next=${NEXT:-$(echo "$row" | sed 's/ |$//; s/.* | //')}
+	says "$2" "sojourn: $class: "
+	says "$2" "  next: $next"
+}
+
 # Until a command succeeds, at most ten seconds.
 until_true() {
 	local i=0
@@ -57,10 +77,12 @@ until_true() {
 # Starts testd; sets PORT and SERVER_KEY.
 start_server() {
 	mkdir -m 700 -p server
-	"$SOJOURN" key new -q "$HOME/key" >/dev/null || fail "key new"
+	rm -f server/out
+	[ -e "$HOME/key" ] || "$SOJOURN" key new -q "$HOME/key" >/dev/null ||
+	    fail "key new"
 	cp "$HOME/key.pub" server/authorized_keys
 	chmod 600 server/authorized_keys
-	"$TESTD" server/host.key server/authorized_keys >server/out &
+	"$TESTD" server/host.key server/authorized_keys ${FILES:-} >server/out &
 	SERVER_PID=$!
 	until_true test -s server/out
 	read -r PORT SERVER_KEY <server/out

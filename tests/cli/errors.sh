@@ -2,12 +2,8 @@
 # SPDX-License-Identifier: ISC
 # Errors as people meet them: the class, the cause, the next step, exit 255.
 #
-# Of the table in sojourn.h no command can provoke yet:
-#   CLOCK, UDP_BLOCKED, CREDENTIAL_GONE, DEADLINE  nothing returns them
-#   VERSION   only the agent says it, to a command of another version
-#   PROTOCOL  needs a peer that breaks the protocol
-#   MEMORY    needs a heap that is full
-#   STATE     would be a mistake of the command's own
+# `provokes` stands before each error of the table in sojourn.h that a command can
+# meet; the others are in tests/unit/test_error_calls.c (tests/lint/errors.py).
 . "$(dirname "$0")/common.sh"
 
 expect 255 "$SOJOURN"
@@ -41,20 +37,34 @@ expect 255 "$SOJOURN" logout host --all
 expect 255 "$SOJOURN" agent --run --stop
 expect 255 "$SOJOURN" logout host
 says err "sojourn: session: there is no login"
-expect 255 "$SOJOURN" status host
-says err "sojourn: session: "
+provokes SJ_ERR_ENDED 255 "$SOJOURN" status host
 
 # a server that is not there
-expect 255 "$SOJOURN" login --timeout 1 -i /dev/null 127.0.0.1:9
-says err "sojourn: "
-says err "  next: "
-expect 255 "$SOJOURN" login --timeout 5 no-such-host.invalid
-says err "sojourn: network: "
+provokes SJ_ERR_UNREACHABLE 255 "$SOJOURN" login --timeout 1 -i /dev/null \
+    127.0.0.1:9
+provokes SJ_ERR_RESOLVE 255 "$SOJOURN" login --timeout 5 no-such-host.invalid
+
+# one that has only versions of its own
+python3 - 3>versions.port <<'X' &
+import os, socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+os.write(3, b"%d\n" % s.getsockname()[1])
+while True:
+    hello, peer = s.recvfrom(2048)
+    there, here = hello[5:13], hello[13:21]
+    s.sendto(b"\xb0" + bytes(4) + here + there + b"\x12\x34\x56\x78" * 20, peer)
+X
+VERSIONS=$!
+until_true test -s versions.port
+provokes SJ_ERR_VERSION 255 "$SOJOURN" login --timeout 20 \
+    "127.0.0.1:$(cat versions.port)"
+kill "$VERSIONS"
 
 start_server
 # its key is not known, and there is nobody to ask
-expect 255 setsid -w "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
-says err "sojourn: login: "
+provokes SJ_ERR_KEY_UNKNOWN 255 setsid -w "$SOJOURN" login -i "$HOME/key" \
+    "$TARGET" </dev/null
 says err "$SERVER_KEY"
 expect 0 "$SOJOURN" list
 [ ! -s out ] || fail "a login in spite of it"
@@ -71,28 +81,67 @@ expect 0 setsid -w "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
 expect 0 "$SOJOURN" logout --all
 
 # another key than the known one
-expect 255 "$SOJOURN" login -i "$HOME/key" "$TARGET" \
+provokes SJ_ERR_KEY_CHANGED 255 "$SOJOURN" login -i "$HOME/key" "$TARGET" \
     --server-key SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
-says err "sojourn: login: "
 says err "is not the pinned one"
 
 # a key that the server does not take
 "$SOJOURN" key new "$HOME/other" >/dev/null
-expect 255 "$SOJOURN" login -i "$HOME/other" "$TARGET"
-says err "sojourn: login: "
+provokes SJ_ERR_REFUSED 255 "$SOJOURN" login -i "$HOME/other" "$TARGET"
 says err "refused"
 # no key at all
-expect 255 "$SOJOURN" login "$TARGET"
-says err "sojourn: login: "
-says err "key"
+provokes SJ_ERR_NO_CREDENTIAL 255 "$SOJOURN" login "$TARGET"
+# an application that is not there
+provokes SJ_ERR_APPLICATION 255 "$SOJOURN" login -i "$HOME/key" \
+    "$TARGET/nothing"
 
 # the agent's directory is this user's alone
 expect 0 "$SOJOURN" agent --stop
 chmod 755 "$XDG_RUNTIME_DIR/sojourn"
-expect 255 "$SOJOURN" login "$TARGET"
-says err "sojourn: local: "
+provokes SJ_ERR_FILE 255 "$SOJOURN" login "$TARGET"
 says err "mode 0700"
 chmod 700 "$XDG_RUNTIME_DIR/sojourn"
+
+# what goes wrong with a stream
+expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"
+provokes SJ_ERR_SERVICE 255 "$SOJOURN" open "$TARGET" nothing </dev/null
+provokes SJ_ERR_RESET 255 "$SOJOURN" open "$TARGET" break </dev/null
+says err "code 77"
+provokes SJ_ERR_TOO_BIG 255 "$SOJOURN" open "$TARGET" \
+    "$(printf 'x%.0s' $(seq 256))" </dev/null
+# another agent where one runs
+NEXT='sojourn agent --stop'
+provokes SJ_ERR_BUSY 255 "$SOJOURN" agent --run
+NEXT=
+# a login that ends under a command
+mkfifo kept
+exec 9<>kept
+timeout 20 "$SOJOURN" open "$TARGET" echo <kept >kept.out 2>kept.err 9>&- &
+OPEN=$!
+echo there >&9
+until_true test -s kept.out
+expect 0 "$SOJOURN" logout "$TARGET"
+wait "$OPEN" && fail "the login has ended and open is content"
+exec 9>&-
+said_of SJ_ERR_LOGGED_OUT kept.err
+says kept.err "logged out"
+
+# the other end of a copy says what means nothing, or goes away in the middle
+echo something >something
+for files in source over; do
+	kill "$SERVER_PID"
+	wait "$SERVER_PID" 2>/dev/null
+	FILES=$files start_server
+	expect 0 "$SOJOURN" login -o StrictHostKeyChecking=accept-new \
+	    -i "$HOME/key" "$TARGET"
+	case $files in
+	source) provokes SJ_ERR_PROTOCOL 255 "$SOJOURN" copy -P "$PORT" \
+	    something 127.0.0.1: ;;
+	over) provokes SJ_ERR_STREAM_LOST 255 "$SOJOURN" copy -P "$PORT" \
+	    something 127.0.0.1: ;;
+	esac
+	expect 0 "$SOJOURN" logout --all
+done
 
 # an agent that is killed: nobody hangs, the next one starts
 expect 0 "$SOJOURN" login -i "$HOME/key" "$TARGET"

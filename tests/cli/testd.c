@@ -2,10 +2,12 @@
 /*
  * tests/cli/testd.c - a server for the tests of the command
  *
- * testd HOST_KEY AUTHORIZED_KEYS: prints "PORT KEY", then serves until it is
- * killed. Services: echo; sink (takes all, then says how many bytes); source
- * (1 MiB of 'x'); break (resets with code 77); sojourn-sessions, the word
- * "list" of it, for the session that asks; anything else is refused.
+ * testd HOST_KEY AUTHORIZED_KEYS [FILES]: prints "PORT KEY", then serves the
+ * application "sojourn" until it is killed. FILES is the service that it has
+ * under the name "files". Services: echo; sink (takes all, then says how many
+ * bytes); source (1 MiB of 'x'); over (says nothing and ends); break (resets with code
+ * 77); sojourn-sessions, the word "list" of it, for the session that asks;
+ * anything else is refused.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +19,9 @@
 #include "tool/json.h"
 #include "tool/sessions_protocol.h"
 
-enum kind { ECHO = 1, SINK, SOURCE, LIST };
+enum kind { ECHO = 1, SINK, SOURCE, LIST, OVER };
+
+static const char *files = "";
 
 struct work {
 	enum kind kind;
@@ -129,14 +133,16 @@ static void
 start(const struct sj_event *event)
 {
 	static const char *const names[] = { "", "echo", "sink", "source",
-		SESSIONS_SERVICE };
+		SESSIONS_SERVICE, "over" };
+	const char *service = strcmp(event->service, "files") == 0 ? files :
+	    event->service;
 	struct work *work;
 	size_t i;
 
-	for (i = 1; i < 5; i++)
-		if (strcmp(event->service, names[i]) == 0)
+	for (i = 1; i < 6; i++)
+		if (strcmp(service, names[i]) == 0)
 			break;
-	if (i == 5) {
+	if (i == 6) {
 		sj_stream_reset(event->stream,
 		    strcmp(event->service, "break") == 0 ? 77 :
 		    SJ_RESET_SERVICE);
@@ -148,6 +154,8 @@ start(const struct sj_event *event)
 		abort();
 	work->kind = (enum kind)i;
 	sj_stream_set_data(event->stream, work);
+	if (work->kind == OVER)
+		sj_stream_finish(event->stream);
 	step(event->stream, work);
 }
 
@@ -159,8 +167,11 @@ main(int argc, char **argv)
 	struct sj_endpoint *endpoint;
 	struct sj_event event;
 
-	if (argc != 3)
+	if (argc < 3)
 		return 2;
+	if (argc > 3)
+		files = argv[3];
+	options.application = "sojourn";
 	options.listen = "127.0.0.1:0";
 	options.host_key_file = argv[1];
 	options.authorized_keys = argv[2];
