@@ -99,6 +99,8 @@ serve(const struct sj_event *event, struct pair *pair)
 			    (size_t)length);
 			sj_stream_consume(event->stream, (size_t)length);
 		}
+		if (length == 0)
+			sj_stream_finish(event->stream);
 		if (length != SJ_AGAIN)
 			sj_stream_close(event->stream);
 		break;

@@ -213,6 +213,7 @@ static const struct {
 	{ { "secretKey", "publicKey", "signature" }, check_rfc8032 },
 	{ { "in", "key", "out" }, check_blake2 },
 	{ { "function", NULL, NULL }, check_acvp },
+	{ { "noise", "packets", "other_suites" }, check_login },
 };
 
 static const char *

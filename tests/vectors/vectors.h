@@ -62,5 +62,6 @@ check check_varint_range, check_varint_sample, check_number_encode,
     check_number_decode, check_quic_labels, check_quic_keys,
     check_quic_long, check_quic_retry, check_quic_short, check_quic_limits;
 check check_scram;
+check check_login;
 
 #endif

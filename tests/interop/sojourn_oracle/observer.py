@@ -462,7 +462,7 @@ class Observer:
         require(packet.VERSION in listed, "SJ-VN-3", f"versions {listed}")
         require(any(version & 0x0f0f0f0f == 0x0a0a0a0a for version in listed), "SJ-VN-4", "no version is grease")
         require(any(wire.grease(kind) for kind in values), "SJ-VN-4", "no parameter is grease")
-        hello.suites = values[handshake.SUITES]
+        hello.payload, hello.cookie, hello.suites = payload, one.cookie, values[handshake.SUITES]
 
     def on_answer(self, one, address, data):
         hello = self.hellos[one.destination, one.source]
@@ -491,6 +491,7 @@ class Observer:
         expected = [secrets.to_server.phase(0).secret, secrets.to_client.phase(0).secret, secrets.master]
         require(self.key_log.get(initiator.hash) == (suite, expected), "SJ-HS-1", "other keys than we computed")
         answer.channel = Channel(self, hello, address, secrets, values)
+        answer.channel.noise, answer.channel.payload, answer.channel.answer = initiator, payload, body
         answer.channel.bytes_in[address], answer.channel.bytes_out[address] = answer.bytes_in, answer.bytes_out
         self.channels.append(answer.channel)
 
