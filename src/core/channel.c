@@ -226,9 +226,9 @@ sj__channel_connect(struct sj_endpoint *endpoint, struct sj_time now,
 	return 0;
 }
 
-/* [SJ-HS-3] [SJ-HS-15] The server does not have the key we asked for: ask who it
+/* [SJ-HS-3] [SJ-HS-30] The server does not have the key we asked for: ask who it
  * is, and the user compares what it shows with what is known. Or it has no
- * hybrid: where it once had, we do not believe that [SJ-HS-16]. */
+ * hybrid: where it once had, we do not believe that [SJ-HS-31]. */
 void
 sj__channel_on_refusal(struct sj__channel *channel, struct sj_time now,
     const struct sj_path *path, const struct long_packet *refusal)

@@ -144,7 +144,7 @@ send_cookie(struct sj_endpoint *endpoint, struct sj_time now,
 
 /* --- Address tokens ---------------------------------------------------- */
 
-/* [SJ-HS-17] It lets the next hello in as a cookie would: MAC of the hour and the
+/* [SJ-HS-32] It lets the next hello in as a cookie would: MAC of the hour and the
  * address, where the hour is hidden by a MAC of the MAC, so that all of it looks
  * random. Unlike a cookie it proves no address: whoever saw the hello on its way
  * can repeat it for a day, and shall not get more for it than was sent. */

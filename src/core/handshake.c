@@ -445,7 +445,7 @@ sj__handshake_may_be_refused(const struct sj__handshake *handshake,
 
 /* --- Server ------------------------------------------------------------ */
 
-/* [SJ-HS-3] [SJ-HS-15] What this server has to refuse of an offer of a pattern
+/* [SJ-HS-3] [SJ-HS-30] What this server has to refuse of an offer of a pattern
  * and a key number. */
 static unsigned
 refusal_of(struct sj_endpoint *endpoint, const struct pattern *pattern,

@@ -28,7 +28,7 @@ struct sj__handshake_client {
 	const uint8_t *server_key;      /* NK; NULL: NX */
 	bool is_hybrid;
 	bool has_token;
-	uint8_t token[COOKIE_SIZE];     /* in the place of a cookie [SJ-HS-17] */
+	uint8_t token[COOKIE_SIZE];     /* in the place of a cookie [SJ-HS-32] */
 	const struct offer *refused;    /* what was refused before; NULL: nothing */
 	uint8_t id[ID_SIZE];            /* our id of the hello */
 	size_t body_least;              /* fill so many bytes of hellos; 0: one */

@@ -391,7 +391,7 @@ sj__session_deadline(const struct sj_session *session)
 	return session->deadline_ns;
 }
 
-/* [SJ-HS-16] Nobody who is believed answered, and somebody said what the server
+/* [SJ-HS-31] Nobody who is believed answered, and somebody said what the server
  * itself would not. */
 static void
 end_for_hybrid(struct sj_session *session)

@@ -126,7 +126,7 @@ struct sj_session {
 	struct sj__question *question;          /* attached; or NULL */
 	uint64_t patience_ns;                   /* left of the time limit; 0: it runs */
 	uint8_t pinned_key[32];
-	bool must_be_hybrid;                    /* with the pinned key [SJ-HS-16] */
+	bool must_be_hybrid;                    /* with the pinned key [SJ-HS-31] */
 	bool has_pinned_key, has_pin_fingerprint;
 	char pin_fingerprint[64];
 	char key_where[64];

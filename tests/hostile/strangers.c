@@ -437,7 +437,7 @@ cookies_of_login(unsigned from, bool key_is_known)
 	return world.server->counters[COUNT_COOKIES] - before;
 }
 
-/* [SJ-HS-17] What the server gave in one channel spares the cookie of the next,
+/* [SJ-HS-32] What the server gave in one channel spares the cookie of the next,
  * once, from the same address, for a day. */
 static void
 tokens(void)
@@ -471,7 +471,7 @@ tokens(void)
 	close_server();
 }
 
-/* [SJ-HS-16] A machine that cannot do it does not try without. */
+/* [SJ-HS-31] A machine that cannot do it does not try without. */
 static void
 hybrid_is_missing(void)
 {
@@ -491,7 +491,7 @@ hybrid_is_missing(void)
 	close_server();
 }
 
-/* [SJ-HS-15] [SJ-HS-16] Server without, client with: refused, and told so by
+/* [SJ-HS-30] [SJ-HS-31] Server without, client with: refused, and told so by
  * both; unless the client knows better. */
 static void
 hybrid_is_refused(void)

@@ -520,7 +520,7 @@ model_left(unsigned pattern, unsigned refusal)
 	return left[refusal][pattern];
 }
 
-/* Every offer with every story of a refusal: [SJ-HS-3], [SJ-HS-15]. A story is
+/* Every offer with every story of a refusal: [SJ-HS-3], [SJ-HS-30]. A story is
  * believed if this server would have refused so, and if nothing else has changed
  * since; and what is taken is never less than the first offer without reason. */
 static void

@@ -82,7 +82,7 @@ changed(void **state)
 	assert_string_equal(known.where, "line 1 of known_hosts");
 }
 
-/* [SJ-HS-16] The word is remembered for the host and key it was said of. */
+/* [SJ-HS-31] The word is remembered for the host and key it was said of. */
 static void
 hybrid(void **state)
 {
