@@ -531,6 +531,7 @@ sj__channel_fail(struct sj__channel *channel, struct sj_time now, int error,
     const char *text)
 {
 	const struct sj__channel_user *user = channel->user;
+	/* [SJ-CL-3] */
 	uint64_t code = error == SJ_ERR_PROTOCOL ? 1 :
 	    error == SJ_ERR_LIMIT ? 2 : 3;
 
@@ -598,7 +599,7 @@ on_hello_deadline(struct sj__channel *channel, struct sj_time now)
 		sj__channel_close(channel, now, 0, "");
 		return;
 	}
-	channel->hello_wanted = true;
+	channel->hello_wanted = true;   /* [SJ-HS-16] */
 	channel->hellos_asked = 0;
 	channel->candidate = (channel->candidate + 1) %
 	    channel->candidate_count;

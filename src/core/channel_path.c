@@ -21,7 +21,7 @@
 
 /* --- Connection ids ---------------------------------------------------- */
 
-/* Gives the peer as many ids as it may keep; they go out as NEW_ID frames. The
+/* [SJ-ID-5] Gives the peer as many ids as it may keep; they go out as NEW_ID frames. The
  * first one travels in the parameters. */
 int
 sj__channel_fill_ids(struct sj__channel *channel)

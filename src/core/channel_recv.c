@@ -91,7 +91,7 @@ on_parameters(struct sj__channel *channel, const struct frame *frame)
 	if (!channel->is_server)
 		return SJ_ERR_PROTOCOL;
 	if (channel->parameters_seen)
-		return 0;
+		return 0;               /* [SJ-HS-14] */
 	id = sj__parameter_find(list, PARAMETER_ID, &failed);
 	channel->peer_credit = sj__parameter_number(list, PARAMETER_CREDIT, 0,
 	    &failed);
@@ -274,6 +274,7 @@ on_phase_changed(struct sj__channel *channel, struct sj_time now)
 	    channel->current.path));
 	if (protection->send_phase == protection->receive_phase)
 		return 0;
+	/* [SJ-KEY-8] */
 	return sj__protection_update(protection,
 	    sj__recovery_next_number(&channel->recovery));
 }

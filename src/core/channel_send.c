@@ -194,7 +194,7 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 		put_ack(channel, now, writer);
 	if (kind == PACKET_ACK)
 		return;
-	if (channel->parameters_wanted)
+	if (channel->parameters_wanted) /* [SJ-HS-18] */
 		put_parameters(channel, writer);
 	put_ids(channel, writer);
 	if (channel->grease_wanted)

@@ -5,6 +5,7 @@
  * A key blob and a signature blob are decoded whole, each form exactly one
  * way, before libcrypto sees a byte of them: exact lengths, numbers without a
  * superfluous zero, nothing behind. One key type has one signature algorithm.
+ * [SJ-LG-20]
  * Who holds the key, and what the message means, is not asked here.
  */
 #include "core/crypto_internal.h"
@@ -119,6 +120,7 @@ bits_of(struct span magnitude)
 	return bits;
 }
 
+/* [SJ-LG-23] */
 static bool
 read_rsa(struct reader *reader, struct ssh_key *key)
 {
@@ -209,7 +211,7 @@ verify_by(const char *algorithm, OSSL_PARAM *params, const char *hash,
 	return good ? 0 : SJ_ERR_PROTOCOL;
 }
 
-/* 0 < number < order */
+/* [SJ-LG-21] 0 < number < order */
 static bool
 is_below(struct span number, const uint8_t *order, size_t size)
 {
@@ -308,7 +310,7 @@ verify_rsa(const struct ssh_key *key, struct span message,
 
 /* --- The door ------------------------------------------------------------ */
 
-/* What a FIDO key signs in the message's place; tail is flags and counter. */
+/* [SJ-LG-22] What a FIDO key signs in the message's place; tail is flags and counter. */
 static struct span
 wrap_for_sk(struct sj__crypto *crypto, const struct ssh_key *key,
     struct span message, const uint8_t tail[5], uint8_t out[69])

@@ -107,6 +107,7 @@ read_uint(struct reader *reader, size_t count)
 	return bytes != NULL ? load_uint(bytes, count) : 0;
 }
 
+/* [SJ-FR-9] Any of the four lengths. */
 static inline uint64_t
 read_varint(struct reader *reader)
 {

@@ -274,7 +274,7 @@ receive_answer(struct sj_endpoint *endpoint, struct sj_time now,
 	struct sj__channel *channel = sj__endpoint_find_id(endpoint,
 	    packet->destination);
 
-	if (channel == NULL || channel->is_server) {
+	if (channel == NULL || channel->is_server) {    /* [SJ-PK-2] */
 		sj__endpoint_count(endpoint, COUNT_DROPPED_ANSWER);
 		return;
 	}
@@ -304,6 +304,7 @@ receive_long(struct sj_endpoint *endpoint, struct sj_time now,
 		sj__endpoint_count(endpoint, COUNT_DROPPED_LONG_FORM);
 		return;
 	}
+	/* [SJ-PK-3] */
 	if (packet.version != VERSION_NONE && packet.version != SJ__VERSION_1)
 		sj__strangers_on_version(endpoint, path, datagram, &packet);
 	else if (packet.version == SJ__VERSION_1 &&

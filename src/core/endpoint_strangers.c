@@ -224,7 +224,7 @@ find_half_open(struct sj_endpoint *endpoint, const struct sj_path *path,
 	return NULL;
 }
 
-/* Makes room among the half-open channels: the oldest gives way. */
+/* [SJ-HS-7] Makes room among the half-open channels: the oldest gives way. */
 static void
 evict_half_open(struct sj_endpoint *endpoint)
 {

@@ -167,7 +167,8 @@ open_noise(struct sj__handshake *handshake, const uint8_t *server_key)
 	return error;
 }
 
-/* Both outputs of Split(), the master and the hash. */
+/* [SJ-KEY-2] [SJ-KEY-10] Both outputs of Split(), which become traffic secrets
+ * and never CipherStates, the master and the hash. */
 static int
 finish(struct sj__handshake *handshake)
 {
@@ -337,6 +338,7 @@ sj__handshake_take_cookie(struct sj__handshake *handshake,
 	return true;
 }
 
+/* [SJ-HS-15] */
 bool
 sj__handshake_is_answered_by(const struct sj__handshake *handshake,
     const struct long_packet *packet)
@@ -383,7 +385,7 @@ read_message_2(struct sj__handshake *handshake, struct span message)
 	ptrdiff_t length = sj__noise_read(handshake->noise, message, payload);
 
 	if (length < 0)
-		return SJ_ERR_PROTOCOL;
+		return SJ_ERR_PROTOCOL; /* [SJ-HS-2] */
 	list.length = (size_t)length;
 	SJ_TRY(read_payload_2(handshake, list));
 	memcpy(handshake->result.server_key,

@@ -234,6 +234,7 @@ on_other_phase(struct sj__protection *protection, uint64_t number,
 	if (protection->previous_kept)
 		return number < protection->phase_first_received ? 0 :
 		    SJ_ERR_STATE;       /* [SJ-KEY-6] */
+	/* [SJ-KEY-9] The next but one has no keys until the previous has gone. */
 	protection->receive_phase ^= 1;
 	protection->previous_kept = true;
 	protection->phase_first_received = number;
@@ -249,7 +250,7 @@ read_header(const uint8_t *packet, uint64_t expected, uint64_t *number)
 
 	for (unsigned i = 0; i < NUMBER_SIZE; i++)
 		truncated = truncated << 8 | packet[1 + ID_SIZE + i];
-	*number = number_expand(truncated, expected);
+	*number = number_expand(truncated, expected);   /* [SJ-PK-7] */
 	return packet[0] & FLAG_KEY_PHASE;
 }
 
@@ -334,6 +335,7 @@ sj__protection_on_acked(struct sj__protection *protection, uint64_t number)
 		protection->phase_confirmed = true;
 }
 
+/* [SJ-KEY-3] */
 int
 sj__protection_drop_previous(struct sj__protection *protection)
 {

@@ -58,6 +58,7 @@ struct sj__cubic_state {
 
 enum path_ecn { ECN_TESTING, ECN_CAPABLE, ECN_FAILED };
 
+/* [SJ-PA-9] What the channels on a way share: window, pace, round-trip time. */
 struct sj__path {
 	struct sj_path key;
 	struct list all;

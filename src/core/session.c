@@ -85,7 +85,7 @@ sj__session_let_channel_go(struct sj_session *session)
 		return;
 	session->linger = false;
 	session->deadline_ns = NEVER_NS;
-	sj__channel_close(session->channel, session->now, 0, "");
+	sj__channel_close(session->channel, session->now, 0, ""); /* [SJ-LG-10] */
 }
 
 /* --- The channel's user ------------------------------------------------ */
@@ -128,6 +128,7 @@ on_server_key(void *user, struct sj_time now)
 
 	sj__fingerprint(session->endpoint, key, session->server_key_text);
 	sj__session_describe_peer(session, &session->channel->current.path->key);
+	/* [SJ-HS-4] */
 	if (session->has_pinned_key && !sj__equal(key, session->pinned_key, 32)) {
 		struct text text = text_of(session->text, sizeof session->text);
 

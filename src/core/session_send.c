@@ -115,13 +115,13 @@ fill_wants(struct sj_session *session, struct writer *writer)
 static void
 describe_opening(const struct sj_stream *stream, struct stream_opening *opening)
 {
-	opening->parent = stream->opening_parent;       /* all copies agree */
+	opening->parent = stream->opening_parent;       /* [SJ-ST-1] all copies agree */
 	opening->borrow = stream->borrow;
 	opening->credit = stream->opening_credit;
 	opening->deadline_ms = 0;
 	opening->urgency = stream->urgency;
 	opening->weight = stream->weight;
-	opening->best_effort = false;
+	opening->best_effort = false;   /* [SJ-ST-19] */
 	opening->lender_is_root = stream->lender_is_root;
 	opening->service.data = (const uint8_t *)stream->service;
 	opening->service.length = stream->service_length;

@@ -101,6 +101,7 @@ reset_one(struct sj_stream *stream, uint64_t code, int error)
 
 		sj__send_drop(&stream->send, session->memory);
 		stream->send.next = stream->send.end = sent;
+		/* [SJ-ST-17] */
 		stream->send.reset = true;
 		stream->send.reset_code = code;
 		if (stream->is_local && !stream->opening_sent) {
@@ -198,6 +199,7 @@ apply_opening(struct sj_session *session, struct sj_stream *stream,
 	stream->borrow = opening->borrow;
 	stream->receive.granted = opening->borrow;
 	stream->send.credit = opening->credit;
+	/* [SJ-ST-18] */
 	stream->urgency = opening->urgency;
 	stream->weight = opening->weight;
 	stream->opening_sent = stream->opening_acked = true;
@@ -211,7 +213,7 @@ open_by_peer(struct sj_session *session, const struct frame *frame,
 	const struct stream_opening *opening = &frame->u.stream.opening;
 	struct sj_stream *parent;
 
-	/* [SJ-ST-14] */
+	/* [SJ-ST-14] [SJ-FR-11] */
 	if (opening->parent == frame->u.stream.stream ||
 	    memchr(opening->service.data, 0, opening->service.length) != NULL)
 		return SJ_ERR_PROTOCOL;
@@ -292,7 +294,7 @@ on_credit(struct sj_session *session, const struct frame *frame)
 		break;
 	case ID_CLOSED:
 		return 0;
-	case ID_NEW:
+	case ID_NEW:            /* [SJ-ST-15] */
 	case ID_INVALID:
 	default:
 		return SJ_ERR_PROTOCOL;
@@ -391,7 +393,7 @@ on_stop(struct sj_session *session, const struct frame *frame)
 		return 0;
 	if (sj__send_is_done(&stream->send) || stream->send.reset)
 		return 0;
-	/* [SJ-ST-12] Answered by a reset of that half. */
+	/* [SJ-ST-12] [SJ-ST-20] Answered by a reset of that half. */
 	stream->send.end = stream->send.next;
 	sj__send_drop(&stream->send, session->memory);
 	stream->send.reset = true;

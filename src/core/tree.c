@@ -248,6 +248,7 @@ sj__tree_new_id(struct sj__tree *tree)
 	return tree->next_index++ << 1 | tree->side;
 }
 
+/* [SJ-ST-16] */
 enum id_kind
 sj__tree_classify(const struct sj__tree *tree, uint64_t id,
     struct sj_stream **stream)

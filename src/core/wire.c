@@ -72,6 +72,7 @@ decode_opening(struct reader *reader, struct stream_opening *opening)
 	opening->best_effort = (urgency_flags & 8) != 0;
 	opening->lender_is_root = (urgency_flags & 16) != 0;
 	opening->weight = (uint8_t)read_uint(reader, 1);
+	/* [SJ-ST-19] */
 	opening->deadline_ms = opening->best_effort ? read_varint(reader) : 0;
 	opening->service = read_sized(reader);
 	/* [SJ-FR-7] */
@@ -114,6 +115,7 @@ decode_session_frame(struct reader *reader, struct frame *frame)
 		frame->u.reset.final_size = read_varint(reader);
 		frame->u.reset.parent = read_varint(reader);
 		frame->u.reset.borrow = read_varint(reader);
+		/* [SJ-FR-10] */
 		frame->u.reset.lender_is_root = read_uint(reader, 1) & 1;
 		break;
 	case FRAME_STOP:
@@ -484,6 +486,7 @@ sj__offer_decode(struct span body, struct offer *offer)
 
 /* --- Parameters -------------------------------------------------------- */
 
+/* [SJ-HS-17] [SJ-HS-14] */
 struct span
 sj__parameter_find(struct span list, uint64_t type, bool *failed)
 {

@@ -91,7 +91,7 @@ struct long_packet {
 	uint8_t code;                   /* REFUSAL */
 };
 
-/* Channel frames are 0x00 to 0x1f, session frames 0x20 to 0x3f; 0x1000 to
+/* [SJ-FR-5] Channel frames are 0x00 to 0x1f, session frames 0x20 to 0x3f; 0x1000 to
  * 0x1fff are for extensions negotiated in the parameters. */
 enum frame_type {
 	FRAME_PADDING = 0x00,
@@ -140,7 +140,7 @@ frame_is_session(uint64_t type)
 	return type > FRAME_CHANNEL_MAX && type <= FRAME_SESSION_MAX;
 }
 
-/* Everything but acknowledgements, padding and close asks for one. */
+/* [SJ-FR-6] Everything but acknowledgements, padding and close asks for one. */
 static inline bool
 frame_is_eliciting(uint64_t type)
 {

@@ -415,7 +415,7 @@ never_propose(const struct sj_mech *mech, struct sj_endpoint *endpoint,
 	(void)facts;
 }
 
-/* Channels of people who do not log in. */
+/* [SJ-LG-9] Channels of people who do not log in. */
 static void
 idle_newcomers(void)
 {

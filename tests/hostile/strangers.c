@@ -274,7 +274,7 @@ silence_to_junk(void)
 	close_server();
 }
 
-/* [SJ-VN-1] [SJ-VN-2] */
+/* [SJ-VN-1] [SJ-VN-2] [SJ-PK-3] */
 static void
 versions(void)
 {
@@ -290,6 +290,7 @@ versions(void)
 	hello[1] ^= 0x40;
 	check(throw(hello, HELLO_SIZE - 1, 1, NULL) == 0,
 	    "an unknown version in a small datagram is answered");
+	memset(hello + LONG_HEADER_SIZE, 0xff, HELLO_SIZE - LONG_HEADER_SIZE);
 	length = throw(hello, HELLO_SIZE, 1, answer);
 	check(length == LONG_HEADER_SIZE + 8 || length == PACKET_MIN,
 	    "no list of versions");

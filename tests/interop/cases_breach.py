@@ -53,24 +53,29 @@ CLOSES = [
     ("urgency-8", [two(), varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([8, 1])]),
     ("weight-of-0", [two(), varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([1, 0])]),
     ("close-of-257", [wire.close(0, b"x" * 257)]),
-    ("too-many-ids", [b"".join(number_and(wire.NEW_ID, 4 + i) + os.urandom(8) for i in range(2))]),
-    ("service-with-nul", [two(opening=opening(b"e\0"))]),
+    ("too-many-ids", [  # SJ-ID-5
+        b"".join(number_and(wire.NEW_ID, 4 + i) + os.urandom(8) for i in range(2))]),
+    ("service-with-nul", [two(opening=opening(b"e\0"))]),  # SJ-FR-11
     ("retire-of-no-id", [number_and(wire.RETIRE_ID, 77)]),  # SJ-ID-4
 ]
 HARMLESS = [
-    ("long-varint-of-a-type", [varint(wire.PING, 2)]),
+    ("long-varint-of-a-type", [varint(wire.PING, 2)]), ("longest-varints", [b"".join(  # SJ-FR-9
+        varint(field, 8) for field in (wire.CREDIT, 0, 5))]),
     ("grease", [varint(27) + wire.counted(b"abc"), varint(58) + wire.counted(b"")]),  # SJ-FR-3
     ("grease-among-extensions", [varint(31 * 140 + 27) + wire.counted(b"")]),
     ("copies", [two(b"abc"), two(b"abc"), wire.stream(2, b"bc", 1)]),  # SJ-ST-1
     ("lower-credit", [wire.credit(0, 5)]), ("highest-credit", [wire.credit(0, wire.VARINT_MAX)]),
     ("offset-of-0", [varint(0x2e) + varint(2) + varint(0) + ECHO + wire.counted(b"x")]),
     ("copy-of-a-new-id", [b"".join(number_and(wire.NEW_ID, 4) + b"id no. 4" for _ in range(2))]),
-    ("service-that-is-no-utf8", [two(opening=opening(b"\xff"))]),
+    ("service-that-is-no-utf8", [two(opening=opening(b"\xff"))]),  # SJ-FR-11
     ("second-parameters", [varint(wire.PARAMETERS) + wire.counted(wire.put_list([(handshake.ID, b"another.")]))]),  # SJ-HS-14
-    ("any-even-id", [wire.stream(100, b"x", opening=ECHO), two()]),
+    ("any-even-id", [wire.stream(100, b"x", opening=ECHO), two()]),  # SJ-ST-16
+    ("another-opening", [two(b"abc"), two(b"abc", opening=opening(b"files", borrow=2048))]),
+    ("frames-of-a-stream-that-is-over", [  # SJ-ST-16
+        wire.reset(2, 77, 0, 0, 1024), wire.stop(2, 1), two(), wire.credit(2, 1 << 30), wire.reset(2, 77, 0, 0, 1024)]),
     ("best-effort", [two(opening=varint(0) + varint(1024) + varint(0) + bytes([8, 1]) + varint(9) +
                          wire.counted(b"echo"))]),
-    ("floor", [number_and(wire.FLOOR, 0, 0)]),
+    ("floor", [number_and(wire.FLOOR, 0, 0)]),  # SJ-ST-19
     ("no-length", [two(b"abc", length=False)]),
     ("exactly-the-credit", [two(b"x" * 10, opening=opening(borrow=10))]),
     ("reset-unopened", [wire.reset(2, 77, 0, 0, 1024), two()]),
@@ -78,7 +83,8 @@ HARMLESS = [
     ("stop-of-an-unknown-stream", [wire.stop(2, 1)]), ("priority-of-an-unknown-stream", [
         varint(wire.PRIORITY) + varint(2) + varint(1) + bytes([1, 1])]),
     ("priority-of-a-stream-of-the-server", [varint(wire.PRIORITY) + varint(1) + varint(1) + bytes([1, 1])]),
-    ("unused-flags-of-reset", [wire.reset(2, 77, 0, 0, 1024, 0xfe)]),
+    ("unused-flags-of-reset", [wire.reset(2, 77, 0, 0, 1024, 0xfe)]),  # SJ-FR-10
+    ("reset-of-a-known-stream", [two(b"abc"), wire.reset(2, 77, 3, 999, 1 << 40, 0xff)]),
     ("acks-of-acks", [lambda client: wire.ack([[client.channel.largest] * 2])]),
 ]
 
@@ -89,7 +95,7 @@ def send(client, payloads):
 
 @each(CLOSES)
 def breach(world, payloads):
-    """The channel is closed with code 1."""
+    """The channel is closed with code 1 [SJ-CL-3]."""
     client = world.client()
     send(client, payloads)
     check(not client.fence(), "nothing happens")
@@ -200,7 +206,7 @@ def phase_too_early(world):
 
 @case
 def too_many_holes(world):
-    """[SJ-ST-9]"""
+    """[SJ-ST-9], [SJ-CL-3]: a limit."""
     client = world.client()
     client.channel.send_payload(wire.stream(2, b"", opening=opening(borrow=65536)))
     for first in range(2, 60000, 280):

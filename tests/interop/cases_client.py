@@ -7,7 +7,7 @@ from world import case, check, each, fingerprint, result_code
 
 
 def echo(world, client, size, streams=1, credit=128 << 10):
-    """size bytes there and back on each of some streams at once."""
+    """size bytes there and back on each of some streams at once [SJ-ST-17]."""
     sent = []
     for _ in range(streams):
         one = client.session.open(b"echo", borrow=4096, credit=credit)
@@ -185,6 +185,7 @@ def login_logout(world):
     check(len(client.result[login.SESSION]) == 8 and client.result[login.USER] == world.user, "a poor RESULT")
     client.logout()
     check(client.records[-1][0] == login.ENDED, "no ENDED")
+    # [SJ-LG-10]
     check(not client.fence() and client.channel.closed == (0, b""), f"after ENDED: {client.channel.closed}")
     client.socket.close()
 
@@ -337,7 +338,7 @@ def unknown_service_is_reset(world):
 
 @case
 def stop_is_answered_by_reset(world):
-    """[SJ-ST-12]"""
+    """[SJ-ST-12], [SJ-ST-20]"""
     client = world.client()
     one = client.session.open(b"echo")
     one.write(b"x")
@@ -366,7 +367,7 @@ def borrowed_credit_comes_back(world):
 
 @case
 def ids_are_kept_ready(world):
-    """Section 4: four, the one in use among them; any of them works."""
+    """[SJ-ID-5]: four, the one in use among them; any of them works."""
     client = endpoint.Client(world.serve()).connect(world.server_key())
     check(client.fence() and client.wait(lambda: len(client.channel.peer_ids) == 4), "not four ids")
     check(sorted(client.channel.peer_ids) == [0, 1, 2, 3], "other sequences")

@@ -43,7 +43,7 @@ def command_logs_in(world):
 
 @case
 def command_sends_parameters_until_acknowledged(world):
-    """[SJ-HS-9], section 3.2"""
+    """[SJ-HS-9], [SJ-HS-18]"""
     one = new_server(world)
     code, _, words = world.run("login", *pinned(world, one), target(one), server=one)
     check(code == 0, words)

@@ -205,6 +205,8 @@ TAMPERED = [
     ("SJ-ST-14", "its own parent", lambda run: run.added(
         CLIENT, wire.stream(1000, opening=wire.opening(b"e", 1000, 0, 0, wire.LENDER_IS_ROOT)), wire.STREAM)),
     ("SJ-ST-15", "a stream that nobody opened", lambda run: run.added(SERVER, wire.stream(2000, b"x"), wire.STREAM)),
+    ("SJ-ST-19", "best effort", lambda run: run.added(
+        CLIENT, wire.stream(1000, opening=wire.opening(b"e", 0, 0, 0, wire.BEST_EFFORT)), wire.STREAM)),
     ("SJ-PA-3", "a response to nothing", lambda run: run.added(CLIENT, response, wire.STREAM)),
     ("SJ-LG-4", "credit before the login", early_credit),
     ("SJ-LG-7", "a proof that proves nothing", login_of),

@@ -68,6 +68,7 @@ is_near(double value, double wanted, double part)
 	return difference <= wanted * part;
 }
 
+/* [SJ-PA-9] */
 static void
 curve_by_formula(void **state)
 {

@@ -451,7 +451,7 @@ unknown_key(void **state)
 	assert_int_equal(long_type_of(packet.flags), LONG_REFUSAL);
 	assert_int_equal(packet.code, REFUSAL_UNKNOWN_KEY);
 	assert_memory_equal(packet.destination, client_id, ID_SIZE);
-	packet.source[0] ^= 1;
+	packet.source[0] ^= 1;  /* [SJ-HS-15] */
 	assert_false(sj__handshake_may_be_refused(client, &packet, &refused));
 	packet.source[0] ^= 1;
 	assert_true(sj__handshake_may_be_refused(client, &packet, &refused));
@@ -673,7 +673,7 @@ wrong_key_same_number(void **state)
 	sj__handshake_close(client);
 }
 
-/* A copy gets the same answer, whatever its attempt. */
+/* [SJ-HS-16] A copy gets the same answer, whatever its attempt. */
 static void
 retransmission(void **state)
 {

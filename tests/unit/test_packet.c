@@ -201,6 +201,7 @@ by_hand(struct sj__protection *by, const uint8_t secret[32], uint64_t number,
 	context_free(by, context);
 }
 
+/* [SJ-PK-7] */
 static void
 like_by_hand(void **state)
 {

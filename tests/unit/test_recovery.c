@@ -168,6 +168,7 @@ rtt_only_from_news(void **state)
 
 /* --- Section 6.1 -------------------------------------------------------- */
 
+/* [SJ-PA-9] */
 static void
 packet_threshold(void **state)
 {

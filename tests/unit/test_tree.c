@@ -133,6 +133,7 @@ id_holes(void **state)
 
 /* --- Parents ------------------------------------------------------------ */
 
+/* [SJ-ST-18] */
 static void
 inherits(void **state)
 {
@@ -203,7 +204,7 @@ adopts(void **state)
 
 /* --- Turns -------------------------------------------------------------- */
 
-/* Urgency is strict: a lower number is served until it has nothing left. */
+/* [SJ-ST-18] Urgency is strict: a lower number is served until it has nothing left. */
 static void
 urgency(void **state)
 {
@@ -228,7 +229,7 @@ urgency(void **state)
 		let_go(streams[i]);
 }
 
-/* Weights share: after many turns each has its part within one quantum. */
+/* [SJ-ST-18] Weights share: after many turns each has its part within one quantum. */
 static void
 weights(void **state)
 {

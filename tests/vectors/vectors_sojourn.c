@@ -204,6 +204,7 @@ key_and_iv(struct run *run, json_t *keys, size_t size)
 	return label(run, keys, secret, "iv", "iv");
 }
 
+/* [SJ-KEY-10]; the outputs of Split() are secrets and no keys [SJ-KEY-2]. */
 static const char *
 one_direction(struct run *run, json_t *vector, const char *side, size_t size)
 {
@@ -212,6 +213,8 @@ one_direction(struct run *run, json_t *vector, const char *side, size_t size)
 	const uint8_t *secret = field_of(run, keys, "secret", 32);
 
 	CHECK(key_and_iv(run, keys, size));
+	if (memcmp(field(run, keys, "key").data, secret, size) == 0)
+		return "packets under a key of Split()";
 	CHECK(label(run, keys, secret, "hp", "hp"));
 	CHECK(key_and_iv(run, next, size));
 	return label(run, next, secret, "ku", "secret");

@@ -165,6 +165,8 @@ class Side:
             self.send_stream(frame)
         elif kind == wire.RESET:
             self.send_reset(frame)
+        elif kind == wire.FLOOR:
+            raise Violation("[SJ-ST-19] FLOOR")
         elif kind in (wire.STOP, wire.PRIORITY):
             require(frame.stream != 0 or kind == wire.PRIORITY, "SJ-ST-11", "STOP of the root")
             require(self.half(frame.stream).known, "SJ-ST-13", f"frame {kind:#x} of stream {frame.stream}")
@@ -188,6 +190,7 @@ class Side:
     def send_stream(self, frame):
         half = self.half(frame.stream)
         if frame.opening:
+            require(not frame.opening.flags & wire.BEST_EFFORT, "SJ-ST-19", "best effort")
             self.open(frame.stream, frame.opening)
         if not half.known:
             require(self.is_own(frame.stream), "SJ-ST-15", f"stream {frame.stream} is not open")

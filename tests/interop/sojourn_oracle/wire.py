@@ -94,8 +94,9 @@ def close(code, text=b""):
     return varint(CLOSE) + varint(code) + counted(text)
 
 
-def opening(service, parent=0, borrow=0, credit=0, flags=0, weight=1):
-    return (varint(parent) + varint(borrow) + varint(credit) + bytes([flags, weight]) + counted(service))
+def opening(service, parent=0, borrow=0, credit=0, flags=0, weight=1, deadline=1):
+    return (varint(parent) + varint(borrow) + varint(credit) + bytes([flags, weight]) +
+            (varint(deadline) if flags & BEST_EFFORT else b"") + counted(service))
 
 
 def stream(number, data=b"", offset=0, last=False, opening=None, length=True):
