@@ -53,7 +53,7 @@ hear(void)
 {
 	struct pollfd poll_fd = { .fd = requests, .events = POLLIN };
 	struct answer answer;
-	size_t count;
+	size_t count = 0;
 	int fds[2];
 
 	expect(poll(&poll_fd, 1, 20000) == 1 && request_receive(requests,
@@ -90,13 +90,22 @@ login_of(uint64_t session)
 	return login;
 }
 
+/* Until the monitor ends it; an answer, or that it may go on, is the failure. */
+static void
+wait_for_end(void)
+{
+	struct pollfd poll_fd = { .fd = requests, .events = POLLIN };
+
+	poll(&poll_fd, 1, 20000);
+	_exit(97);
+}
+
 /* Whatever is wrong with it is the last thing it does. */
 static void
 last_words(const void *request, size_t length)
 {
 	ask(request, length);
-	for (;;)
-		pause();
+	wait_for_end();
 }
 
 /* --- Rogues ------------------------------------------------------------ */
@@ -272,8 +281,7 @@ junk_for_the_store(void)
 {
 	say_listening();
 	expect(request_send(store, "junk", 4, NULL, 0, 5000) == 0, "not sent");
-	for (;;)
-		pause();
+	wait_for_end();
 }
 
 static void
@@ -286,8 +294,7 @@ value_for_the_store(void)
 	say_listening();
 	expect(request_send(store, &put, sizeof(put), NULL, 0, 5000) == 0,
 	    "not sent");
-	for (;;)
-		pause();
+	wait_for_end();
 }
 
 /* None at all: so that the others end for what they did. */
