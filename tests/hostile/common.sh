@@ -3,7 +3,8 @@
 # functions case_NAME, run by `cases "$@"`, all of them or those that are named.
 # Each begins without a server and with an empty home but for a key.
 set -u
-BESIDE='e2e cli'
+BESIDE=e2e
+LIMIT_S=${LIMIT_S:-240}
 PROGRAMS=COPYIST
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/common.sh"
 FIRST='-o StrictHostKeyChecking=accept-new'
