@@ -116,10 +116,10 @@ use_streams(struct pair *pair)
 		(void)sj_stream_set_priority(streams[0], 1, 9);
 		(void)sj_stream_stop(streams[1], 5);
 		(void)sj_stream_reset(streams[2], 6);
-		pair_exchange(pair, 6);
-		sj_stream_close(streams[0]);
-		sj_stream_close(streams[1]);
 		sj_stream_close(streams[2]);
+		pair_exchange(pair, 6);
+		/* that which was stopped was reset, and closed by the pair */
+		sj_stream_close(streams[0]);
 		pair_exchange(pair, 6);
 	}
 }
