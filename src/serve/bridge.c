@@ -95,8 +95,8 @@ unlink_waiting(struct bridge *child)
 		child->parent->waiting_end = link;
 }
 
-/* Closing it sends a reset. Not where all that came has been sent on: what of
- * it is still in the socket is to arrive. */
+/* Closing it sends a reset. Not where the peer has only left, and all that came
+ * has been sent on: what of it is still in the socket is to arrive. */
 static void
 break_off(int fd)
 {
@@ -128,7 +128,8 @@ bridge_close(struct bridge *bridge, int broken)
 
 		net_request(net, &request, sizeof(request));
 	}
-	if (broken && bridge->resets && !bridge->stream_ended)
+	if (broken && bridge->resets &&
+	    !(bridge->left && bridge->stream_ended))
 		break_off(bridge->watch.fd);
 	watch_close(net, &bridge->watch);
 	watch_close(net, &bridge->children);
@@ -523,6 +524,7 @@ bridge_on_event(struct net *net, const struct sj_event *event)
 	if (bridge == NULL || bridge->gone)
 		return;
 	if (event->type == SJ_EV_RESET) {
+		bridge->left = event->code == SJ_RESET_NONE;
 		bridge_close(bridge, 1);
 		return;
 	}

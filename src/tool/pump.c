@@ -195,8 +195,9 @@ settle(struct pump *pump)
 	if (pump->sink.over) {
 		end_all(pump, 0, 0, "");
 	} else if (pump->deaf) {
-		errno = EPIPE;
-		end_local(pump, "write");
+		/* nothing broke: nobody reads any more */
+		sj_stream_reset(pump->stream, SJ_RESET_NONE);
+		end_all(pump, SJ_ERR_FILE, 0, "closed before it was all read");
 	}
 }
 

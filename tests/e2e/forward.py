@@ -9,6 +9,7 @@ mute (never reads), reset, first (speaks first), sum. A PLACE is a port, [::1]:P
 import hashlib
 import os
 import random
+import select
 import socket
 import struct
 import sys
@@ -34,6 +35,13 @@ def read_all(connection):
     while part := connection.recv(65536):
         parts.append(part)
     return b"".join(parts)
+
+
+def broken(connection):
+    """waits for a reset without sending anything"""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return "ConnectionResetError" if poll.poll(LIMIT_S * 1000) else "nothing"
 
 
 def answer(connection, folder):
@@ -65,14 +73,17 @@ def answer(connection, folder):
         threading.Event().wait()
     elif words[0] == "reset":
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    elif words[0] == "half-reset":
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     elif words[0] == "held":
         # until it is reset or ends; which is told in a file
         try:
             end = "data" if connection.recv(1) else "end"
             if end == "end" and len(words) > 2:
-                while True:  # our direction is still open
-                    connection.sendall(b".")
-                    time.sleep(0.02)
+                connection.sendall(b".")  # our direction is still open
+                end = broken(connection)
         except OSError as error:
             end = type(error).__name__
         with open(os.path.join(folder, words[1]), "w") as file:
@@ -202,10 +213,19 @@ def reset(place, by_path=""):
         pass
 
 
-def refused(place):
-    """what cannot be connected is closed at once, by TCP with a reset"""
+def half_reset(place):
+    """the far end has ended its direction, and breaks then"""
     connection = connect(place)
+    connection.sendall(b"half-reset\n")
+    assert connection.recv(1) == b""
+    connection.sendall(b".")
+    assert broken(connection) != "nothing"
+
+
+def refused(place):
+    """what cannot be connected is closed at once, by TCP with a reset: which may be there first"""
     try:
+        connection = connect(place)
         assert connection.recv(1) == b"" and "/" in place, "ended in order"
     except ConnectionResetError:
         pass
@@ -277,5 +297,5 @@ def push(place):
 
 if __name__ == "__main__":
     {function.__name__: function for function in (
-        serve, echo, half, greeted, many, reset, refused, break_off, leave, hold, crowd, deaf, push)}[
+        serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, hold, crowd, deaf, push)}[
             sys.argv[1]](*sys.argv[2:])
