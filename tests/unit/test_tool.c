@@ -211,7 +211,7 @@ what_is_shown(void **state)
 		{ "", "" }, { "a b~", "a b~" }, { "\xc3\xa4", "\xc3\xa4" },
 		{ "\x1b[2J", "\\x1b[2J" }, { "a\nb\tc", "a\\x0ab\\x09c" },
 		{ "\x7f", "\\x7f" }, { "\x01", "\\x01" },
-		{ "\xc2\x9b" "2J", "\\xc2\x9b" "2J" },
+		{ "\xc2\x9b" "2J", "\\xc2\\x9b2J" },
 		{ "\xc2\xa0", "\xc2\xa0" },
 	};
 	char shown[64];
