@@ -100,11 +100,18 @@ walk_answer(struct store_walk *walk, const struct sj_store_answer *answer)
 	walk->has_answer = true;
 	walk->error = answer->error;
 	walk->at_end = answer->error < 0 || answer->version == 0;
-	if (walk->at_end || answer->key_length > sizeof walk->key ||
-	    answer->value_length > sizeof walk->value)
+	walk->value_length = 0;
+	if (walk->at_end)
 		return;
+	if (answer->key_length > sizeof walk->key) {
+		walk->error = SJ_ERR_STORE;
+		return;
+	}
+	/* The walk goes on behind it, whatever it holds. */
 	memcpy(walk->key, answer->key, answer->key_length);
 	walk->key_length = answer->key_length;
+	if (answer->value_length > sizeof walk->value)
+		return;
 	memcpy(walk->value, answer->value, answer->value_length);
 	walk->value_length = answer->value_length;
 }
