@@ -304,12 +304,16 @@ sj__recovery_ack_range(struct sj__recovery *recovery, struct sj__path *path,
 {
 	struct sj__sent_packet *packet;
 
-	(void)path;
 	(void)now_ns;
 	for (uint64_t i = max_u64(from, recovery->base); i <= to; i++) {
 		packet = packet_at(recovery, i);
-		if (packet->state == SENT_SKIPPED)
+		if (packet->state == SENT_SKIPPED) {
+			/* There is no end of this one, yet others may use the
+			 * path: what is settled is no longer in flight. */
+			sj__path_on_gone(path, recovery->acked.bytes);
+			recovery->acked.bytes = 0;
 			return SJ_ERR_PROTOCOL; /* [SJ-PK-6] */
+		}
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		recovery->newly_acked |= packet->is_eliciting;
