@@ -100,7 +100,7 @@ sj__range_remove(struct sj__range_set *set, struct sj__memory *memory,
 {
 	size_t at = first_reaching(set, from), end;
 
-	if (from >= to)
+	if (from >= to || set->count == 0)
 		return 0;
 	if (at < set->count && set->ranges[at].to == from)
 		at++;
