@@ -154,6 +154,9 @@ target_parse(struct target *target, const char *text, char *error,
 			return fail(error, capacity, text, "its port");
 		target->names_port = 1;
 	}
+	/* or else what is written of it would be another's */
+	if (strpbrk(target->host, "[]") != NULL)
+		return fail(error, capacity, text, "its host");
 	strcpy(target->typed_host, target->host);
 	set_lower(target->host);
 	return 0;
