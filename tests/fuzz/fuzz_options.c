@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fuzz_options.c - the server's configuration, and the command line
+ *
+ * The first byte chooses: a configuration file, or the words of a command, with
+ * a newline between them. Nothing is printed, and what would end the process
+ * ends the run.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/types.h>
+
+#include "fuzz.h"
+#include "tool/die.h"
+
+static struct span input;
+static jmp_buf over;
+
+static FILE *
+open_input(const char *path, const char *mode)
+{
+	(void)path;
+	(void)mode;
+	return fmemopen((void *)(uintptr_t)input.data, input.length, "r");
+}
+
+static _Noreturn void
+end_run(int code)
+{
+	longjmp(over, 1 + code);
+}
+
+int
+complain(const char *class_name, const char *next, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	MUST(class_name[0] != '\0' && next[0] != '\0');
+	va_start(arguments, format);
+	MUST(vsnprintf(text, sizeof text, format, arguments) > 0);
+	va_end(arguments);
+	return 255;
+}
+
+#define fopen open_input
+#define exit end_run
+#define printf(...) ((void)0)
+#include "serve/options.c"
+#include "cmd/options.c"
+#undef exit
+#undef printf
+
+/* Not all of the options: that would take longer than the rest. */
+static void
+forget(struct serve_options *options)
+{
+	struct serve_service *service = options->services;
+
+	/* The one behind the last is what an error left. */
+	for (size_t i = 0; i <= options->service_count &&
+	    i < SERVE_SERVICES_MAX; i++, service++) {
+		for (size_t j = 0; j < SERVE_WORDS_MAX; j++)
+			free(service->words[j]);
+		memset(service, 0, sizeof *service);
+	}
+	options->service_count = 0;
+}
+
+static void
+a_file(void)
+{
+	static struct serve_options options;
+	char error[512] = "";
+	int result;
+
+	options.listen[0] = options.host_key[0] = options.store[0] = '\0';
+	strcpy(options.home, "/home/somebody");
+	result = serve_options_file(&options, "input", error, sizeof error);
+	MUST(strlen(error) < sizeof error);
+	MUST((result == 0) == (error[0] == '\0'));
+	MUST(options.service_count <= SERVE_SERVICES_MAX);
+	for (size_t i = 0; i < options.service_count; i++) {
+		MUST(options.services[i].name[0] != '\0');
+		MUST(options.services[i].words[0] != NULL &&
+		    options.services[i].words[0][0] == '/');
+		MUST(options.services[i].words[SERVE_WORDS_MAX] == NULL);
+	}
+	forget(&options);
+}
+
+static void
+a_line(char *text)
+{
+	static const struct command command = { .name = "login", .usage = "",
+	    .summary = "", .help = "" };
+	struct login_words words = { NULL, NULL, NULL, NULL };
+	struct command_values values = { .count = 0 };
+	const struct command_option options[] = { LOGIN_WORDS(&words),
+	    { .name = "service", .takes_value = 1, .values = &values },
+	    { .name = NULL } };
+	struct client_login login;
+	struct common common;
+	char *argv[64] = { text };
+	int argc = 1, left;
+
+	for (char *at = strchr(text, '\n'); at != NULL && argc < 63;
+	    at = strchr(at, '\n')) {
+		*at++ = '\0';
+		argv[argc++] = at;
+	}
+	if (setjmp(over) != 0)
+		return;
+	left = command_options(&command, &common, options, argc, argv);
+	MUST(left >= 0 && left < argc);
+	MUST(values.count <= COMMAND_VALUES_MAX);
+	if (login_words_fill(&command, &words, "target", &login) == 0)
+		MUST(words.timeout == NULL || login.timeout_ms > 0);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char text[2048];
+	struct program program = program_of(data, size);
+	uint8_t first = take_byte(&program);
+
+	input = take_span(&program, sizeof text - 1);
+	if (input.length > 0)
+		memcpy(text, input.data, input.length);
+	text[input.length] = '\0';
+	if (first & 1)
+		a_line(text);
+	else
+		a_file();
+	return 0;
+}
