@@ -18,6 +18,8 @@
  *   heard N          waits until so many records came
  *   children N       waits until so many children are over
  *   repeat N LINE    so often, IDs counting up, %% in PATH is the number
+ *   mute             nothing of the control stream is read any more
+ *   print WORDS      on stdout
  *   finish           the control stream ends here
  */
 #include <inttypes.h>
@@ -249,6 +251,9 @@ step(const char *text)
 		control.finish = 1;
 	} else if (strcmp(name, "mute") == 0) {
 		is_mute = 1;
+	} else if (strcmp(name, "print") == 0) {
+		puts(line);
+		fflush(stdout);
 	} else {
 		say_record(name, line);
 	}
