@@ -122,15 +122,15 @@ case_known_hosts_full() {
 	    fail "a part of a line"
 	# a limit in the middle of the line
 	mkdir -p "$state"
-	cp "$state.before/known_hosts" "$state"
+	head -c 4066 "$state.before/known_hosts" >short
+	cp short "$state/known_hosts"
 	(
 		trap '' XFSZ
 		ulimit -f 4
 		limited "$SOJOURN" login --no-agent $FIRST "$TARGET" >out 2>err
 	)
 	says err "known_hosts: the key of the server cannot be remembered"
-	cmp "$state.before/known_hosts" "$state/known_hosts" ||
-	    fail "a part of a line"
+	cmp short "$state/known_hosts" || fail "a part of a line"
 }
 
 case_keys_full() {
