@@ -249,6 +249,9 @@ source_over(struct pump *pump)
 		sj_stream_finish(pump->stream);
 	}
 	settle(pump);
+	/* nobody else looks any more whether a socket breaks */
+	if (pump->is_one)
+		stream_to_sink(pump);
 }
 
 static void
