@@ -65,9 +65,13 @@ goes() {	# CODE
 	    "$SERVER_KEY" script
 }
 
-# Nothing on a terminal but text.
+# Nothing on a terminal but text: no controls (C1, too), no marks of the
+# direction of writing, nothing that is no UTF-8.
 no_controls() {	# FILE
-	! LC_ALL=C grep -q '[^[:print:][:space:]]' "$1" ||
+	iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1 &&
+	    ! LC_ALL=C grep -qa $'[\001-\010\013\014\016-\037\177]' "$1" &&
+	    ! LC_ALL=C grep -qa $'\xc2[\x80-\x9f]' "$1" &&
+	    ! LC_ALL=C grep -qa $'\xe2\x80[\x8e\x8f\xaa-\xae]' "$1" ||
 	    { cat -v "$1" >&2; fail "control characters in $1"; }
 }
 
