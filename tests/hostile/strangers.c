@@ -57,9 +57,12 @@ check(bool holds, const char *text)
 static void
 open_server(void)
 {
+	static uint64_t worlds;
+
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
 
 	memset(&world, 0, sizeof world);
+	world.key_random = ++worlds;            /* other keys each time */
 	world.now.boot_ns = 1000 * NS_PER_S;
 	world.now.unix_s = 1800000000;
 	surround_init(&world);
@@ -426,6 +429,59 @@ crowded(void)
 	close_server();
 }
 
+/* [SJ-HS-12] [SJ-HS-13] [SJ-HS-6] Hellos and answers as large as chains of
+ * certificates make them, with cookies and without: the login is done, and at no
+ * moment has more gone to the client than came from it, until its address is
+ * proven. */
+static void
+large_messages(void)
+{
+	static const size_t sizes[] = { 0, 1300, 4000 };
+	static uint8_t buffer[65536];
+	struct sj_path up = address(5), down = { .transport =
+	    SJ_TRANSPORT_UDP, .remote.port = SJ_PORT };
+	struct sj_endpoint *client;
+
+	for (unsigned i = 0; i < 18; i++) {
+		size_t sent = 0, back = 0;
+		bool is_proven = false;
+
+		open_server();
+		world.server->cookie_from = i / 9 > 0 ? 0 : SIZE_MAX;
+		world.server->answer_filler = sizes[i / 3 % 3];
+		open_client(sizes[i % 3]);
+		client = world.clients[0].endpoint;
+		for (int turn = 0; turn < 30 && !is_proven; turn++) {
+			struct sj_batch batch = { .bytes = buffer,
+			    .capacity = sizeof buffer };
+
+			while (sj_core_transmit(client, world.now, &batch)) {
+				sent += batch.length;
+				is_proven |= !(buffer[0] & FLAG_LONG);
+				sj_core_receive(world.server, world.now, &up,
+				    SJ_ECN_NONE, buffer, batch.length,
+				    batch.segment_size);
+			}
+			while (!is_proven && sj_core_transmit(world.server,
+			    world.now, &batch)) {
+				back += batch.length;
+				/* a cookie that came back is a proof */
+				check(back <= sent || (i / 9 > 0 && turn > 0),
+				    "more than came");
+				sj_core_receive(client, world.now, &down,
+				    SJ_ECN_NONE, buffer, batch.length,
+				    batch.segment_size);
+			}
+			world.now.boot_ns += 10 * NS_PER_MS;
+		}
+		check(is_proven && back > world.server->answer_filler,
+		    "a large handshake is not done");
+		check(converse(5), "no login after a large handshake");
+		close_client();
+		close_server();
+	}
+}
+
 /* How many cookies a login from there takes, and whether the server's key is
  * known to the client. */
 static uint64_t
@@ -563,6 +619,7 @@ static const struct hostile_case cases[] = {
 	{ "flood_of_hellos", flood_of_hellos },
 	{ "flood_of_fragments", flood_of_fragments },
 	{ "crowded", crowded },
+	{ "large_messages", large_messages },
 	{ "tokens", tokens },
 	{ "hybrid_is_missing", hybrid_is_missing },
 	{ "hybrid_is_refused", hybrid_is_refused },
