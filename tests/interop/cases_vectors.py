@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """The primitives of the oracle against published vectors."""
+import gzip
+import hashlib
 import json
 import os
 
-from sojourn_oracle import noise, packet, wire
+from sojourn_oracle import mlkem, noise, packet, wire
 from world import case, check
 
 VECTORS = os.environ.get("VECTORS", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors"))
@@ -48,6 +50,87 @@ def vectors_noise(_world):
                 one_handshake(vector, pattern, cipher)
                 count += 1
     check(count >= 8, f"only {count} vectors")
+
+
+def refuses(function, *arguments):
+    try:
+        function(*arguments)
+    except mlkem.KemError:
+        return True
+    return False
+
+
+@case
+def vectors_mlkem(_world):
+    """FIPS 203, as NIST's own tests have it."""
+    count = {}
+    for vector in load("mlkem/acvp-mlkem768.json")["vectors"]:
+        what = vector["function"]
+        get = lambda name, one=vector: bytes.fromhex(one[name])
+        secret = lambda: mlkem.key_pair(get("d") + get("z"))[1] if "d" in vector else get("dk")
+        if what == "keyGen":
+            good = mlkem.key_pair(get("d") + get("z")) == (get("ek"), get("dk"))
+        elif what == "encapsulation":
+            good = mlkem.encapsulate(get("ek"), get("m")) == (get("k"), get("c"))
+        elif what == "encapsulationKeyCheck":
+            good = refuses(mlkem.check_key, get("ek")) != vector["testPassed"]
+        elif what == "decapsulationKeyCheck":
+            good = refuses(mlkem.check_secret, get("dk")) != vector["testPassed"]
+        else:
+            good = mlkem.decapsulate(secret(), get("c")) == get("k")
+        check(good, f"{what} {vector['tcId']} differs")
+        count[what] = count.get(what, 0) + 1
+    check(len(count) == 6 and min(count.values()) >= 5, f"{count}")
+
+
+@case
+def vectors_mlkem_of_others(_world):
+    """What goes wrong elsewhere: comparison, modulus, an unlucky matrix."""
+    path = os.path.join(VECTORS, "mlkem")
+    read = lambda name: dict(line.split(" = ") for line in open(os.path.join(path, name)).read().splitlines() if line)
+    one = {name: bytes.fromhex(value) for name, value in read("cctv-strcmp-768.txt").items()}
+    check(mlkem.decapsulate(one["dk"], one["c"]) == one["K"], "a comparison that ends early")
+    one = {name: bytes.fromhex(value) for name, value in read("cctv-unluckysample-768.txt").items()}
+    check(mlkem.encapsulate(one["ek"], one["m"]) == (one["K"], one["c"]), "an unlucky matrix")
+    check(mlkem.decapsulate(one["dk"], one["c"]) == one["K"], "an unlucky matrix, decapsulated")
+    with gzip.open(os.path.join(path, "cctv-modulus-768.txt.gz"), "rt") as file:
+        keys = [bytes.fromhex(line) for line in file.read().split()]
+    check(len(keys) >= 500 and all(refuses(mlkem.check_key, key) for key in keys), "a key beyond the modulus is taken")
+
+
+@case
+def vectors_mlkem_accumulated(_world):
+    """A hundred rounds, and a hash over all that came of them."""
+    drawn, accumulated, at = hashlib.shake_128().digest(100 * (64 + 32 + 1088)), hashlib.shake_128(), 0
+    for _ in range(100):
+        seed, message, ciphertext = drawn[at:at + 64], drawn[at + 64:at + 96], drawn[at + 96:at + 1184]
+        at += 1184
+        key, secret = mlkem.key_pair(seed)
+        shared, own = mlkem.encapsulate(key, message)
+        for data in (key, own, shared, mlkem.decapsulate(secret, ciphertext)):
+            accumulated.update(data)
+    check(accumulated.hexdigest(32) == load("mlkem/accumulated-768.json")["rounds"]["100"], "the hash differs")
+
+
+@case
+def vectors_noise_hybrid(_world):
+    """XXhfs: its tokens are those of NXhfs, and two more."""
+    count = 0
+    for vector in load("noise-hybrid/xxhfs-mlkem768.json")["vectors"]:
+        get = lambda name, one=vector: bytes.fromhex(one[name])
+        _, pattern, _, cipher, _ = vector["protocol_name"].split("_")
+        sides = [noise.Handshake(pattern, cipher, first, get("prologue"), static=noise.Key(get(f"static_{name}_private")))
+                 for name, first in (("i", True), ("r", False))]
+        fresh = [(noise.Key(get("ephemeral_dh_i_private")), get("ephemeral_kem_i_seed_d_z")),
+                 (noise.Key(get("ephemeral_dh_r_private")), get("encap_seed_hex")), ()]
+        for number, name in enumerate(("msg_a", "msg_b", "msg_c")):
+            check(sides[number % 2].write(b"", *fresh[number]) == get(name), f"{name} differs")
+            check(sides[1 - number % 2].read(get(name)) == b"", f"{name} is not read")
+        for side in sides:
+            check(side.hash == get("handshake_hash"), "the hash differs")
+            check(side.split() == [get("cs1_k"), get("cs2_k")], "the keys differ")
+        count += 1
+    check(count >= 3, f"only {count} vectors")
 
 
 @case

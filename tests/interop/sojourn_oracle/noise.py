@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: ISC
 """Noise revision 34, as much of it as PROTOCOL.md section 3 names: the
-patterns NX and NK with X25519, SHA-256 and one of two AEADs."""
+patterns NX and NK and their hybrid forms with X25519, ML-KEM-768, SHA-256 and
+one of two AEADs; and XXhfs, of which there are published vectors."""
 import hashlib
 import hmac
+import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from . import mlkem
+
 PATTERNS = {
     "NX": {"knows": False, "messages": [["e"], ["e", "ee", "s", "es"]]},
     "NK": {"knows": True, "messages": [["e", "es"], ["e", "ee"]]},
+    "NXhfs": {"knows": False, "messages": [["e", "e1"], ["e", "ee", "ekem1", "s", "es"]]},
+    "NKhfs": {"knows": True, "messages": [["e", "es", "e1"], ["e", "ee", "ekem1"]]},
+    "XXhfs": {"knows": False, "messages": [["e", "e1"], ["e", "ee", "ekem1", "s", "es"], ["s", "se"]]},
 }
 
 
@@ -62,7 +69,9 @@ class Handshake:
         self.initiator = initiator
         self.static, self.ephemeral = static, None
         self.peer_static, self.peer_ephemeral = peer_static, None
-        name = f"Noise_{pattern}_25519_{cipher}_SHA256".encode()
+        self.kem_secret = self.kem_public = None
+        curve = "25519+MLKEM768" if pattern.endswith("hfs") else "25519"
+        name = f"Noise_{pattern}_{curve}_{cipher}_SHA256".encode()
         self.hash = name.ljust(32, b"\0") if len(name) <= 32 else hashlib.sha256(name).digest()
         self.chaining_key = self.hash
         self.key, self.number = None, 0
@@ -97,14 +106,16 @@ class Handshake:
         return plain
 
     def exchange(self, token):
-        """ee, or es: the initiator's ephemeral and the responder's static key."""
+        """ee, or one of the static keys with the ephemeral of the other side:
+        es has the responder's, se the initiator's."""
         if token == "ee":
             return self.ephemeral.exchange(self.peer_ephemeral)
-        if self.initiator:
+        if self.initiator == (token == "es"):
             return self.ephemeral.exchange(self.peer_static)
         return self.static.exchange(self.peer_ephemeral)
 
-    def write(self, payload, ephemeral=None):
+    def write(self, payload, ephemeral=None, kem=None):
+        """kem: the random bytes of e1 (64) or ekem1 (32), fresh unless given."""
         out = b""
         for token in self.messages.pop(0):
             if token == "e":
@@ -113,13 +124,22 @@ class Handshake:
                 self.mix_hash(self.ephemeral.public)
             elif token == "s":
                 out += self.encrypt_and_hash(self.static.public)
+            elif token == "e1":
+                public, self.kem_secret = mlkem.key_pair(kem or os.urandom(mlkem.SEED_SIZE))
+                out += self.encrypt_and_hash(public)
+            elif token == "ekem1":
+                shared, ciphertext = mlkem.encapsulate(self.kem_public, kem or os.urandom(mlkem.MESSAGE_SIZE))
+                out += self.encrypt_and_hash(ciphertext)
+                self.mix_key(shared)
             else:
                 self.mix_key(self.exchange(token))
         return out + self.encrypt_and_hash(payload)
 
     def read(self, message):
         for token in self.messages.pop(0):
-            size = {"e": 32, "s": 48 if self.key else 32}.get(token, 0)
+            sealed = 16 if self.key else 0
+            size = {"e": 32, "s": 32 + sealed, "e1": mlkem.KEY_SIZE + sealed,
+                    "ekem1": mlkem.CIPHERTEXT_SIZE + sealed}.get(token, 0)
             if len(message) < size:
                 raise NoiseError("too short")
             part, message = message[:size], message[size:]
@@ -128,9 +148,20 @@ class Handshake:
                 self.mix_hash(part)
             elif token == "s":
                 self.peer_static = self.decrypt_and_hash(part)
+            elif token == "e1":
+                self.read_kem_key(self.decrypt_and_hash(part))
+            elif token == "ekem1":
+                self.mix_key(mlkem.decapsulate(self.kem_secret, self.decrypt_and_hash(part)))
             else:
                 self.mix_key(self.exchange(token))
         return self.decrypt_and_hash(message)
+
+    def read_kem_key(self, public):
+        try:
+            mlkem.check_key(public)
+        except mlkem.KemError as error:
+            raise NoiseError(str(error)) from error
+        self.kem_public = public
 
     def split(self, outputs=2):
         """The transport secrets; with three outputs as [section 3.3] wants them."""

@@ -16,12 +16,15 @@ VERSION = 0x536a0001
 HELLO, ANSWER, COOKIE, VERSIONS, REFUSAL, EARLY = range(6)
 SMALLEST = 40
 FRAGMENT, BODY_MAX = 1150, 6900  # of a hello [SJ-HS-12]
+ANSWER_FRAGMENT_MIN = 64
 HEADER = 12
 AES_128_GCM, AES_256_GCM, CHACHA = 1, 2, 3
 KEY_SIZE = {AES_128_GCM: 16, AES_256_GCM: 32, CHACHA: 32}
-NX, NK = 1, 2
+NX, NK, NX_HYBRID, NK_HYBRID = 1, 2, 4, 5  # 3 is reserved
+PATTERN_NAMES = {NX: "NX", NK: "NK", NX_HYBRID: "NXhfs", NK_HYBRID: "NKhfs"}
+NAMES_KEY, HYBRID = (NK, NK_HYBRID), (NX_HYBRID, NK_HYBRID)
 CIPHERS = {1: "ChaChaPoly", 2: "AESGCM"}
-UNKNOWN_KEY = 1  # code of a REFUSAL
+UNKNOWN_KEY, NO_HYBRID = 1, 2  # codes of a REFUSAL, bits
 
 
 # ---- long packets: everything about their bytes is here
@@ -44,9 +47,28 @@ def long_header(kind, destination, source, version=VERSION, random_bits=0):
     return bytes([0x80 | kind << 4 | random_bits]) + version.to_bytes(4, "big") + destination + source
 
 
+def pattern_of(names_key, hybrid):
+    return {(False, False): NX, (True, False): NK, (False, True): NX_HYBRID, (True, True): NK_HYBRID}[names_key, hybrid]
+
+
+def without(pattern, refusal):
+    """The pattern that is offered after these refusals [SJ-HS-3], [SJ-HS-30]."""
+    return pattern_of(pattern in NAMES_KEY and not refusal & UNKNOWN_KEY, pattern in HYBRID and not refusal & NO_HYBRID)
+
+
 def fragments(body, size):
     """(offset, part) of a body; at least one part."""
     return [(at, body[at:at + size]) for at in range(0, max(1, len(body)), size)]
+
+
+def answer_fragments(body, size):
+    """The last one takes from the one before it what it lacks (section 2.1)."""
+    parts = fragments(body, size)
+    lacks = ANSWER_FRAGMENT_MIN - len(parts[-1][1])
+    if len(parts) > 1 and lacks > 0:
+        (first, one), (last, _) = parts[-2:]
+        parts[-2:] = [(first, one[:-lacks]), (last - lacks, body[last - lacks:])]
+    return parts
 
 
 def digest(body):
@@ -62,7 +84,7 @@ def hello(header, attempt, body, cookie):
 def answer(destination, source, attempt, body, size=1150):
     """The datagrams of an answer."""
     return [long_header(ANSWER, destination, source) + bytes([attempt]) + place(offset, body) + part
-            for offset, part in fragments(body, size)]
+            for offset, part in answer_fragments(body, size)]
 
 
 def place(offset, body):
@@ -243,4 +265,3 @@ class Secrets:
         self.to_server, self.to_client = Keys(suite, first), Keys(suite, second)
 
 
-PATTERN_NAMES = {NX: "NX", NK: "NK"}
