@@ -7,7 +7,7 @@ import random
 import time
 from types import SimpleNamespace
 
-from . import packet, wire
+from . import handshake, packet, wire
 
 DATAGRAM = 1200
 REORDER = 3  # RFC 9002 section 6.1.1
@@ -84,13 +84,22 @@ class Channel:
         """A frame for the next packet; it is sent again when it was lost."""
         self.control.append((frame, acked, lost))
 
+    def grease(self):
+        """[SJ-VN-5]: a frame for the first packet, and now and then; lost, it is
+        not sent again."""
+        if self.ever_sent.pairs and random.random() >= 1 / 32:
+            return []
+        frame = wire.varint(handshake.grease()) + wire.counted(os.urandom(random.randrange(8)))
+        return [(frame, None, lambda: None)]
+
     def transmit(self):
         while not self.closed and not self.ended and self.peer_id is not None:
             pieces = []
             head = b""
             if self.ack_wanted:
                 head = wire.ack(self.received.pairs[-32:])
-            room = DATAGRAM - packet.HEADER - 16 - len(head)
+            grease = self.grease()
+            room = DATAGRAM - packet.HEADER - 16 - len(head) - sum(len(piece[0]) for piece in grease)
             if len(self.sent) < self.window:
                 if self.parameters and (self.control or self.user_has() or not self.ever_sent.pairs or head):
                     pieces.append((self.parameters, self.parameters_acked, lambda: None))
@@ -104,6 +113,7 @@ class Channel:
             if not head and not pieces:
                 return
             self.ack_wanted = False
+            pieces = grease + pieces if pieces else []
             number = self.send_payload(head + b"".join(piece[0] for piece in pieces))
             if pieces:
                 self.sent[number] = SimpleNamespace(time=time.monotonic(), pieces=pieces)

@@ -78,21 +78,22 @@ def drive(endpoints, until, limit=LIMIT_S, strict=True):
 class Client:
     """A client of a server at an address."""
 
-    def __init__(self, server, loss=0.0, seed=1, **options):
-        """options: those of handshake.Initiator."""
-        self.socket, self.server = Socket(loss=loss, seed=seed), server
+    def __init__(self, server, loss=0.0, seed=1, host="127.0.0.1", **options):
+        """host: where it is; options: those of handshake.Initiator."""
+        self.socket, self.server = Socket((host, 0), loss, seed), server
         self.options, self.initiator, self.channel, self.session = options, None, None, None
         self.refusals, self.attempt, self.resend_at, self.again = [], 0, 0, 0
         self.parameters = self.own_id = None
         self.result, self.records, self.record_at, self.number = None, [], 0, 0
         self.root_credit = 64 << 10
-        self.pinned = None
+        self.pinned, self.hybrid_before = None, False
 
     # -- handshake
 
-    def connect(self, server_key=None, pinned=None, limit=LIMIT_S):
-        """pinned: the key that must be proven, also where NX has to be used."""
-        self.pinned = pinned or server_key
+    def connect(self, server_key=None, pinned=None, limit=LIMIT_S, hybrid_before=False):
+        """pinned: the key that must be proven, also where NX has to be used;
+        hybrid_before: the server with this key did it once [SJ-HS-31]."""
+        self.pinned, self.server_key, self.hybrid_before = pinned or server_key, server_key, hybrid_before
         self.initiator = handshake.Initiator(server_key, **self.options)
         drive([self], lambda: self.channel, limit)
         return self
@@ -123,7 +124,7 @@ class Client:
             self.read_records()
         elif time.monotonic() >= self.resend_at:
             self.send_hello()
-            self.resend_at = time.monotonic() + 0.2
+            self.resend_at, self.again = time.monotonic() + 0.2, 0
 
     def send_hello(self):
         for data in self.initiator.hello(self.attempt & 255):
@@ -148,11 +149,7 @@ class Client:
         except wire.WireError:
             return
         except handshake.Refused as refused:
-            self.refusals.append(refused.args[0])
-            offered = packet.get_offer(self.initiator.offer)
-            self.initiator = handshake.Initiator(
-                None, refused=(refused.args[0], offered.pattern, offered.number), **self.options)
-            self.attempt = self.resend_at = 0
+            self.refused(refused.args[0])
             return
         if got == "again":
             if self.again < 8:  # [SJ-HS-13]
@@ -160,6 +157,20 @@ class Client:
                 self.send_hello()
         elif got:
             self.answered(*got)
+
+    def refused(self, codes):
+        """The next offer is one without, and says all refusals and the first
+        offer [SJ-HS-30]."""
+        if codes & packet.NO_HYBRID and self.hybrid_before and self.pinned:
+            raise PermissionError("no hybrid any more")  # [SJ-HS-31]
+        offered = packet.get_offer(self.initiator.offer)
+        first = ((offered.refused_pattern, offered.refused_number) if offered.refusal
+                 else (offered.pattern, offered.number))
+        self.refusals.append(codes)
+        pattern = packet.without(offered.pattern, codes)
+        options = dict(self.options, pattern=pattern, token=None, refused=(offered.refusal | codes, *first))
+        self.initiator = handshake.Initiator(self.server_key if pattern in packet.NAMES_KEY else None, **options)
+        self.attempt = self.resend_at = 0
 
     # -- login
 

@@ -114,8 +114,9 @@ class Handshake:
             return self.ephemeral.exchange(self.peer_static)
         return self.static.exchange(self.peer_ephemeral)
 
-    def write(self, payload, ephemeral=None, kem=None):
-        """kem: the random bytes of e1 (64) or ekem1 (32), fresh unless given."""
+    def write(self, payload, ephemeral=None, kem=None, kem_key=None):
+        """kem: the random bytes of e1 (64) or ekem1 (32), fresh unless given;
+        kem_key: what goes as e1 in its place, for tests."""
         out = b""
         for token in self.messages.pop(0):
             if token == "e":
@@ -126,7 +127,7 @@ class Handshake:
                 out += self.encrypt_and_hash(self.static.public)
             elif token == "e1":
                 public, self.kem_secret = mlkem.key_pair(kem or os.urandom(mlkem.SEED_SIZE))
-                out += self.encrypt_and_hash(public)
+                out += self.encrypt_and_hash(kem_key or public)
             elif token == "ekem1":
                 shared, ciphertext = mlkem.encapsulate(self.kem_public, kem or os.urandom(mlkem.MESSAGE_SIZE))
                 out += self.encrypt_and_hash(ciphertext)

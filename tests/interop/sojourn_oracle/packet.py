@@ -51,6 +51,11 @@ def pattern_of(names_key, hybrid):
     return {(False, False): NX, (True, False): NK, (False, True): NX_HYBRID, (True, True): NK_HYBRID}[names_key, hybrid]
 
 
+def refusals_possible(pattern):
+    """The codes that may answer an offer of this pattern."""
+    return (UNKNOWN_KEY if pattern in NAMES_KEY else 0) | (NO_HYBRID if pattern in HYBRID else 0)
+
+
 def without(pattern, refusal):
     """The pattern that is offered after these refusals [SJ-HS-3], [SJ-HS-30]."""
     return pattern_of(pattern in NAMES_KEY and not refusal & UNKNOWN_KEY, pattern in HYBRID and not refusal & NO_HYBRID)

@@ -23,12 +23,16 @@ class Server:
         self.socket = Socket(loss=loss, seed=seed)
         self.choose = choose  # a suite to answer with, for tests
         self.answer = True  # False: to no hello
+        self.hybrid, self.lie = True, 0  # what we have; what we refuse though we could
         self.no_version = False  # True: we speak none of theirs
         self.cookies, self.cookies_sent, self.secret = False, 0, os.urandom(32)
+        self.tokens = {}  # of message 2, with the address and the time until which they are good
+        self.tokens_taken, self.refusals = 0, []
         self.answer_fragment = 1150
         self.tamper = 0  # so many answers are spoilt
         self.ids_used = set()  # of ours, by the clients
-        self.channels, self.answered, self.assemblies, self.next_part = [], {}, {}, {}
+        self.channels, self.answered, self.assemblies = [], {}, {}
+        self.bytes_in, self.proven = {}, set()  # by hello: what came; whose address is proven
         self.hellos, self.shorts, self.offers = 0, 0, []
 
     def port(self):
@@ -64,43 +68,73 @@ class Server:
                 return
             if one.kind != packet.HELLO:
                 return
-            if self.cookies and one.cookie != self.cookie(address, one):  # [SJ-HS-11]
+            known = (address, one.header[5:], one.digest)
+            if self.cookies and not self.may_go_on(one, address, known):  # [SJ-HS-11]
                 self.cookies_sent += 1
                 self.socket.send(packet.cookie(one.source, one.destination, self.cookie(address, one)), address)
                 return
-            self.body(one, address)
+            self.bytes_in[known] = self.bytes_in.get(known, 0) + len(data)
+            self.body(one, address, known)
         except (wire.WireError, noise.NoiseError):
             return  # [SJ-PK-2]
         except handshake.Refused as refused:
+            self.refusals.append(refused.args[0])
             self.socket.send(packet.refusal(one.source, one.destination, refused.args[0]), address)
+
+    def may_go_on(self, one, address, known):
+        """Under load: with a cookie, which proves the address, or with a token,
+        which does not [SJ-HS-32]."""
+        if one.cookie == self.cookie(address, one):
+            self.proven.add(known)
+            return True
+        host, until = self.tokens.get(one.cookie, (None, 0))
+        good = host == address[0] and time.time() < until
+        self.tokens_taken += good
+        return good
+
+    def token(self, address):
+        one = os.urandom(16)
+        self.tokens[one] = (address[0], time.time() + 86400)
+        return [(handshake.TOKEN, one)]
 
     def cookie(self, address, one):
         return hmac.digest(self.secret, repr(address).encode() + one.digest, "sha256")[:16]
 
-    def body(self, one, address):
+    def body(self, one, address, known):
         """A fragment of a hello, maybe the last that was missing."""
-        known = (address, one.header[5:], one.digest)
         if known not in self.answered:
             body = self.assemblies.setdefault(known, packet.Assembly()).add(one)
             if body is None or packet.digest(body) != one.digest:
                 return
             self.offers.append(packet.get_offer(body))
             own_id = os.urandom(8)
-            got = handshake.Responder(one, body, self.static, own_id, handshake.parameters(own_id, ROOT_CREDIT),
-                                      time.time(), self.choose)
-            self.answered[known] = got.body
+            entries = handshake.parameters(own_id, ROOT_CREDIT) + [(handshake.grease(), b"")] + self.token(address)
+            got = handshake.Responder(one, body, self.static, own_id, entries, time.time(), self.choose, self.hybrid,
+                                      self.lie)
+            self.answered[known] = SimpleNamespace(body=got.body, next=0, attempt=0, bytes_out=0)
             self.add(got, own_id, address)
-        # A copy gets the same answer [section 3.1]; its fragments one by one
-        # if that is wanted [SJ-HS-13].
-        parts = packet.answer(one.source, one.destination, one.attempt, self.answered[known], self.answer_fragment)
-        self.next_part[known] = self.next_part.get(known, -1) + 1
-        if self.answer_fragment < 1150:
-            parts = [parts[self.next_part[known] % len(parts)]]
-        for part in parts:
+        self.go_on(one, address, known)
+
+    def go_on(self, one, address, known):
+        """Fragments of the answer, the same to each copy of the hello, one of
+        them to a copy if they are small for a test; as many as [SJ-HS-6] lets
+        go, and the rest with the next copy [SJ-HS-13]."""
+        what = self.answered[known]
+        parts = packet.answer(one.source, one.destination, what.attempt, what.body, self.answer_fragment)
+        while what.next < len(parts):
+            part = parts[what.next]
+            if known not in self.proven and what.bytes_out + len(part) > self.bytes_in[known]:
+                return
             if self.tamper:
                 self.tamper -= 1
                 part = part[:-1] + bytes([part[-1] ^ 1])
             self.socket.send(part, address)
+            what.bytes_out += len(part)
+            what.next += 1
+            if self.answer_fragment < 1150:
+                break
+        if what.next == len(parts):
+            what.next, what.attempt = 0, what.attempt + 1 & 255
 
     def add(self, got, own_id, address):
         session = Session(False, ROOT_CREDIT)
