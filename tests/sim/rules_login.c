@@ -147,6 +147,45 @@ long_answer(void)
 	pair_end(pair);
 }
 
+static unsigned hellos;
+
+/* Each hello is answered by a cookie at once. */
+static bool
+answer_by_cookie(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	struct sj_path path = { .transport = SJ_TRANSPORT_UDP };
+	struct long_packet cookie = { .flags = FLAG_LONG | LONG_COOKIE << 4,
+	    .version = SJ__VERSION_1 };
+	uint8_t bytes[PACKET_MIN] = { 0 };
+
+	if (side == 0)
+		return false;
+	expect(++hellos < 100, "a client is asked without end");
+	path.remote.port = SJ_PORT;
+	memcpy(cookie.destination, batch->bytes + 5 + ID_SIZE, ID_SIZE);
+	memcpy(cookie.source, batch->bytes + 5, ID_SIZE);
+	expect(sj__long_encode(&cookie, bytes, sizeof bytes) > 0, "no cookie");
+	sj_core_receive(pair->client->endpoint, pair->world.now, &path,
+	    SJ_ECN_NONE, bytes, sizeof bytes, sizeof bytes);
+	return false;
+}
+
+/* [SJ-HS-13] Who answers nobody knows: eight hellos for that, and eight more
+ * after each that the clock sends. */
+static void
+asked_without_end(void)
+{
+	struct pair *pair = pair_begin();
+
+	pair->on_batch = answer_by_cookie;
+	(void)start_login(pair);
+	pair_exchange(pair, 100);
+	expect(hellos == 1 + 8, "not eight hellos for what anybody says");
+	pair_exchange(pair, 500);
+	expect(hellos == 2 * (1 + 8), "no further hellos after the clock's");
+	pair_end(pair);
+}
+
 static struct sj__channel_user silent;
 
 static void
@@ -282,6 +321,27 @@ name_with_nul(void)
 	expect(is_cut_off(pair), "a name has a NUL");
 	said_user = "alice";
 	pair_end(pair);
+}
+
+/* [SJ-LG-2] */
+static void
+name_not_utf8(void)
+{
+	static const char *const names[] = { "\303\251ire", "\342\202\254ur",
+	    "ali\377e", "ali\303e", "alic\303", "\x80lice", "ali\xc0\x80",
+	    "al\xe0\x80\x80", "al\xed\xa0\x80", "a\xf4\x90\x80\x80" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct pair *pair = pair_unproven();
+
+		said_at = 0;
+		said_user = names[i];
+		say_login(pair, "server", 1, true);
+		expect(is_cut_off(pair) == (i > 1), i > 1 ?
+		    "a name is no UTF-8" : "a name of UTF-8 is refused");
+		pair_end(pair);
+	}
+	said_user = "alice";
 }
 
 static uint8_t results[4][64];
@@ -536,10 +596,12 @@ const struct rule rules_login[] = {
 	{ "odd_fragments", odd_fragments },
 	{ "answer_from_elsewhere", answer_from_elsewhere },
 	{ "long_answer", long_answer },
+	{ "asked_without_end", asked_without_end },
 	{ "no_parameters", no_parameters },
 	{ "parameters_again", parameters_again },
 	{ "login_again", login_again },
 	{ "name_with_nul", name_with_nul },
+	{ "name_not_utf8", name_not_utf8 },
 	{ "refusals_alike", refusals_alike },
 	{ "other_name", other_name },
 	{ "other_application", other_application },

@@ -13,6 +13,7 @@
 
 #include "folder.h"
 
+#include "serve/connector.h"
 #include "serve/monitor.c"
 
 static int net_end = -1;
@@ -302,6 +303,44 @@ services(void **state)
 	assert_silent();
 }
 
+/* Only what PermitOpen lists comes to the process that connects, and only for a
+ * login. */
+static void
+connections(void **state)
+{
+	struct request_login login = login_of(7);
+	struct request_connect connect = { .head = { .type = REQUEST_CONNECT,
+		.number = 9 }, .session = 7, .place = "tcp:h:1" };
+	struct connector_order order;
+	const char *why;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+	    pair), 0);
+	monitor.connector = pair[0];
+	assert_int_equal(permit_open(&options.permit, "h:1", &why), 0);
+	options.permit.no_paths = 1;
+	assert_int_equal(ask(&connect, sizeof(connect)), SJ_ERR_PROTOCOL);
+	assert_int_equal(ask(&login, sizeof(login)), 1);
+	assert_int_equal(answered(), 0);
+	assert_int_equal(ask(&connect, sizeof(connect)), 1);
+	assert_int_equal(request_receive(pair[1], &order, sizeof(order), NULL,
+	    NULL), sizeof(order));
+	assert_string_equal(order.place, "tcp:h:1");
+	assert_silent();
+	strcpy(connect.place, "tcp:h:2");
+	assert_int_equal(ask(&connect, sizeof(connect)), 1);
+	assert_int_equal(answered(), SJ_ERR_RESET);
+	strcpy(connect.place, "unix:/s");
+	assert_int_equal(ask(&connect, sizeof(connect)), 1);
+	assert_int_equal(answered(), SJ_ERR_RESET);
+	assert_int_equal(request_receive(pair[1], &order, sizeof(order), NULL,
+	    NULL), SJ_AGAIN);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 int
 main(void)
 {
@@ -311,6 +350,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(strings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(logins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(services, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connections, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
