@@ -3,6 +3,7 @@
 
     Breaks: the promise that no longer holds, with the ids of PROTOCOL.md
     Red: TEST [ARGUMENT...]         a test of meson that notices; each one named has to
+    Hangs: TEST [ARGUMENT...]       likewise, and not to come to an end is how it may notice
     In: FILE
      a line that stays, to tell equal ones apart
     -a line that goes
@@ -23,10 +24,11 @@ class Mutant:
     def __init__(self, path):
         self.name = os.path.basename(path)[:-len(".mutant")]
         self.breaks, self.tests, self.parts = "", [], []
+        self.may_hang = set()
         for line in open(path):
             self.take(line.rstrip("\n"))
         if not self.breaks or not self.tests or not self.parts:
-            raise Trouble(f"{self.name}: needs Breaks:, Red: and In:")
+            raise Trouble(f"{self.name}: needs Breaks:, Red: or Hangs:, and In:")
         for file, lines in self.parts:
             if not any(sign in "+-" for sign, _ in lines):
                 raise Trouble(f"{self.name}: changes nothing in {file}")
@@ -37,8 +39,10 @@ class Mutant:
             self.parts[-1][1].append((line[0], line[1:].strip()))
         elif word == "Breaks":
             self.breaks = f"{self.breaks} {rest}".strip()
-        elif word == "Red":
+        elif word in ("Red", "Hangs"):
             self.tests.append(tuple(shlex.split(rest)))
+            if word == "Hangs":
+                self.may_hang.add(self.tests[-1])
         elif word == "In":
             self.parts.append((rest, []))
         elif line:

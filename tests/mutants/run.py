@@ -3,12 +3,15 @@
 """run.py ROOT [NAME...] - breaks every promise once; its test has to go red
 
 Works on a copy, ROOT/build/mutants/tree, that is built once and then a little again
-for each mutant. A test that is skipped, that hangs, or a mutant that does not build
-proves nothing, so it counts as one that nobody noticed.
+for each mutant. A test that is skipped, that somebody kills, that hangs though the
+mutant does not say so, or a mutant that does not build proves nothing, so it counts
+as one that nobody noticed.
 """
+import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +19,12 @@ import time
 from mutants import Trouble, read
 
 SKIPPED = 77
+# What ends a test and is not its own doing; a shell says 128 more.
+BY_HAND = {signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM}
+# Seconds to wait at least, and times that the test takes with nothing broken. Long: a
+# busy machine is no hang.
+PATIENCE = 120, 20
+PATIENCE_FOR_HANGS = 30, 10
 # Without link time optimisation, which is most of the time of a build.
 OPTIONS = ["-Dbuildtype=debug", "-Doptimization=g", "-Dwerror=false"]
 
@@ -86,7 +95,7 @@ class Build:
                 targets.add(test["cmd"][0])
         self.call(["ninja", "-C", self.folder, *sorted(os.path.relpath(target, self.folder) for target in targets)])
 
-    def run(self, words):
+    def run(self, words, limit_s):
         """how a test ends: green, red, or a word that says why it proves nothing"""
         test = self.tests[words[0]]
         with open(os.path.join(self.folder, "test.log"), "w") as log:
@@ -94,19 +103,28 @@ class Build:
                                        stderr=subprocess.STDOUT, env={**os.environ, **test["env"]},
                                        cwd=test["workdir"] or self.folder, start_new_session=True)
             try:
-                code = process.wait(4 * test["timeout"])
+                return meaning(process.wait(limit_s))
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                process.wait()
                 return "hangs"
-        return "green" if code == 0 else "skipped" if code == SKIPPED else "red"
+            finally:
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+
+
+def meaning(code):
+    if -code in BY_HAND or code - 128 in BY_HAND:
+        return "killed"
+    return "green" if code == 0 else "skipped" if code == SKIPPED else "red"
 
 
 def log_of(build):
     return open(os.path.join(build.folder, "test.log"), errors="replace").read()[-3000:]
 
 
-def judge(build, mutant):
+def judge(build, mutant, seconds):
     """(what became of it, whether that is as it should be)"""
     before = {file: open(os.path.join(build.tree, file)).read() for file, _ in mutant.parts}
     try:
@@ -114,8 +132,9 @@ def judge(build, mutant):
             write(os.path.join(build.tree, file), text)
         build.make(mutant.tests)
         for words in mutant.tests:
-            result = build.run(words)
-            if result != "red":
+            least, times = PATIENCE_FOR_HANGS if words in mutant.may_hang else PATIENCE
+            result = build.run(words, max(least, times * seconds[words]))
+            if result != "red" and not (result == "hangs" and words in mutant.may_hang):
                 return f"STAYS GREEN: {' '.join(words)} {'' if result == 'green' else result}".rstrip(), False
         return "red", True
     except Trouble as trouble:
@@ -125,30 +144,44 @@ def judge(build, mutant):
             write(os.path.join(build.tree, file), text)
 
 
+def measure(build, tests):
+    """{test: seconds that it takes with nothing broken}"""
+    seconds = {}
+    for words in tests:
+        start = time.monotonic()
+        result = build.run(words, 4 * build.tests[words[0]]["timeout"])
+        if result != "green":
+            raise Trouble(f"{' '.join(words)}: {result} with nothing broken\n{log_of(build)}")
+        seconds[words] = time.monotonic() - start
+    print(f"{len(tests)} tests, all green with nothing broken, {sum(seconds.values()):.0f} s", flush=True)
+    return seconds
+
+
 def main(root, names):
     mutants = read(os.path.join(root, "tests/mutants"), names)
     folder = os.path.join(root, "build/mutants")
     os.makedirs(os.path.join(folder, "tree"), exist_ok=True)
+    lock = open(os.path.join(folder, "lock"), "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     copy_tree(root, os.path.join(folder, "tree"))
     build = Build(os.path.join(folder, "tree"), os.path.join(folder, "build"))
     tests = sorted({words for mutant in mutants for words in mutant.tests})
     build.make(tests)
-    for words in tests:
-        result = build.run(words)
-        if result != "green":
-            raise Trouble(f"{' '.join(words)}: {result} with nothing broken\n{log_of(build)}")
-    print(f"{len(tests)} tests, all green with nothing broken", flush=True)
-    red = 0
-    for mutant in mutants:
+    seconds = measure(build, tests)
+    red, begun = 0, time.monotonic()
+    # Those of one file behind each other: it is compiled once for each, not twice.
+    for mutant in sorted(mutants, key=lambda mutant: [file for file, _ in mutant.parts]):
         start = time.monotonic()
-        text, good = judge(build, mutant)
+        text, good = judge(build, mutant, seconds)
         red += good
         print(f"{mutant.name:32} {time.monotonic() - start:6.1f} s  {text}", flush=True)
-    print(f"{red} red, {len(mutants) - red} green")
+    print(f"{red} red, {len(mutants) - red} green, {time.monotonic() - begun:.0f} s")
     return red < len(mutants)
 
 
 if __name__ == "__main__":
+    # Asked to end, it puts the tree back and ends its test first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("mutants: asked to end"))
     try:
         sys.exit(main(os.path.realpath(sys.argv[1]), sys.argv[2:]))
     except Trouble as trouble:
