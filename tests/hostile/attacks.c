@@ -522,6 +522,29 @@ lost_close(void)
 	hostile_end(pair);
 }
 
+/* [SJ-CL-2] Nor does it come again to where nobody has shown to be. */
+static void
+close_to_unproven(void)
+{
+	struct pair *pair = hostile_start();
+	struct sj__channel *server = pair_channel(pair->world.server);
+
+	/* as if it had opened from elsewhere [SJ-PA-4] */
+	server->current.is_validated = false;
+	server->current.bytes_in = server->current.bytes_out + 2000;
+	closes_heard = 0;
+	closes_lost = 100;
+	pair->on_batch = lose_closes;
+	hostile_play(pair, write_unknown);
+	pair_exchange(pair, 1);
+	expect(closes_heard == 1, "the server does not close");
+	for (unsigned i = 0; i < 5; i++)
+		hostile_play(pair, write_ping);
+	pair_exchange(pair, 1);
+	expect(closes_heard == 1, "CLOSE comes again to nobody knows whom");
+	hostile_end(pair);
+}
+
 /* Large packets of the client are lost while this is so. */
 static bool is_cut;
 
@@ -630,6 +653,7 @@ static const struct hostile_case cases[] = {
 	{ "idle_newcomers", idle_newcomers },
 	{ "unanswered_hellos", unanswered_hellos },
 	{ "lost_close", lost_close },
+	{ "close_to_unproven", close_to_unproven },
 	{ "opening_after_parent", opening_after_parent },
 	{ "parameters_again", parameters_again },
 };

@@ -344,6 +344,26 @@ name_not_utf8(void)
 	said_user = "alice";
 }
 
+/* [SJ-LG-2] A client does not even begin with one. */
+static void
+own_names(void)
+{
+	struct sj_core_login login = { .server_name = "server",
+	    .application = "sim", .user = "ali\377e",
+	    .options = SJ_LOGIN_OPTIONS };
+	struct pair *pair = pair_begin();
+	struct sj_session *session;
+
+	login.path.transport = SJ_TRANSPORT_UDP;
+	login.path.remote.port = SJ_PORT;
+	expect(sj_core_login(pair->client->endpoint, pair->world.now, &login,
+	    &session) == SJ_ERR_ARGUMENT, "a name of our own is no UTF-8");
+	login.user = "al\303\251";
+	expect(sj_core_login(pair->client->endpoint, pair->world.now, &login,
+	    &session) == 0, "a name of UTF-8 is none");
+	pair_end(pair);
+}
+
 static uint8_t results[4][64];
 static size_t result_lengths[4];
 static unsigned result_count;
@@ -602,6 +622,7 @@ const struct rule rules_login[] = {
 	{ "login_again", login_again },
 	{ "name_with_nul", name_with_nul },
 	{ "name_not_utf8", name_not_utf8 },
+	{ "own_names", own_names },
 	{ "refusals_alike", refusals_alike },
 	{ "other_name", other_name },
 	{ "other_application", other_application },
