@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""bench.py - runs the bulk programs in turn and compares them.
+"""bench.py - runs the programs of a bench in turn and compares them
 
-./dev bench bulk [--json] [--quick]
+./dev bench [bulk|handshake|requests|streams|memory] [--json] [--quick]
 
 The machine drifts, so the runs are interleaved: one of each subject, then
-again; a subject's value is the median of its runs. The better of the two TCP
-congestion controllers is the peer. A ratio above 1 means ours is better; for
-the ceiling it is the share reached. Exit code: 0 measured, 1 a run failed or
-its content was wrong, 2 wrong use.
+again; a subject's value is the median of its runs. Of several that could be
+the peer (TCP congestion controllers) the better one is. A ratio above 1 means
+ours is better; for the ceiling it is the share reached. Exit code: 0 measured,
+1 a run failed or its content was wrong, 2 wrong use.
 """
 import argparse
 import json
@@ -21,21 +21,22 @@ import subprocess
 import sys
 import tempfile
 
+import benches
+
 STEADY = 0.3                            # a spread above it is worth a word
 # A controller that only root may choose is free to choose in a network of
 # one's own, where the kernel gives one.
 OWN_NETWORK = ["unshare", "-rn", "sh", "-c",
                'ip link set lo up && exec "$@"', "sh"]
-MORE = ("cipher", "provider", "controller", "write_size", "datagram")
-
-ALL = {"sojourn", "tls13-tcp-cubic", "tls13-tcp-bbr", "ceiling"}
+TOO_LONG_S = 200                        # a run that takes longer hangs
+NOT_CHECKED = {"ssh"}                   # somebody else's programs
 
 
 class Failed(Exception):
     pass
 
 
-def run(command, limit_s):
+def run(command, limit_s=TOO_LONG_S):
     """One run: the JSON it prints, or None where the kernel cannot."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
@@ -49,6 +50,8 @@ def run(command, limit_s):
             process.kill()
             process.wait()
     if process.returncode == 3:
+        if err.strip():
+            print(err.strip(), file=sys.stderr)
         return None
     if process.returncode != 0:
         raise Failed(f"{os.path.basename(command[0])}: " +
@@ -66,26 +69,44 @@ def make_login(directory):
     os.chmod(authorized, 0o600)
 
 
-def measure(build, directory, rounds, seconds):
-    programs = os.path.join(os.path.abspath(build), "bench")
-    text = f"{seconds:g}"
-    commands = {
-        "sojourn": [programs + "/bulk", text, directory],
-        "tls13-tcp-cubic": [programs + "/tls", text, "cubic"],
-        "tls13-tcp-bbr": [programs + "/tls", text, "bbr"],
-        "ceiling": [programs + "/ceiling", text],
-    }
-    results = {name: [] if os.path.exists(command[0]) else None
-               for name, command in commands.items()}
-    for _ in range(rounds):
-        for name, command in list(commands.items()):
+def words(build, command, directory, sizes):
+    """The command of a run as a list, or None where it was not built."""
+    text = command.format(directory=directory, **sizes).split()
+    if text[0].endswith(".py"):
+        return [sys.executable,
+                os.path.join(os.path.dirname(__file__), text[0])] + text[1:]
+    text[0] = os.path.join(os.path.abspath(build), "bench", text[0])
+    return text if os.path.exists(text[0]) else None
+
+
+def run_fresh(build, command, login, sizes, prefix):
+    """One run in a directory of its own, which nobody has logged in from."""
+    directory = tempfile.mkdtemp(dir=login)
+    for name in ("key", "authorized_keys"):
+        shutil.copy(os.path.join(login, name), directory)
+    try:
+        command = words(build, command, directory, sizes)
+        return run(prefix + command) if command else None
+    finally:
+        shutil.rmtree(directory)
+
+
+def measure(bench, build, login, sizes):
+    """name -> results, of the runs that this machine can do."""
+    results = {name: [] for name in bench.runs}
+    if sizes["check"]:
+        results.update((name, None) for name in NOT_CHECKED)
+    prefix = {name: [] for name in bench.runs}
+    for _ in range(sizes["rounds"]):
+        for name, command in bench.runs.items():
             if results[name] is None:
                 continue
-            result = run(command, seconds + 40)
-            if result is None and command[0] != OWN_NETWORK[0]:
-                command = commands[name] = OWN_NETWORK + command
+            result = run_fresh(build, command, login, sizes, prefix[name])
+            if result is None and name in benches.TLS:
+                prefix[name] = OWN_NETWORK
                 try:
-                    result = run(command, seconds + 40)
+                    result = run_fresh(build, command, login, sizes,
+                                       OWN_NETWORK)
                 except (Failed, OSError):
                     result = None
             if result is None:
@@ -97,98 +118,175 @@ def measure(build, directory, rounds, seconds):
 
 def versions(results):
     found = {"kernel": platform.release()}
-    if "sojourn" in results:
-        found["sojourn"] = results["sojourn"][0]["version"]
-    for name in ("tls13-tcp-cubic", "tls13-tcp-bbr"):
-        if name in results:
-            found["openssl"] = results[name][0]["provider"]
-    if "ceiling" in results:
-        found["ceiling"] = results["ceiling"][0]["provider"]
+    for name, runs in results.items():
+        if "version" in runs[0]:
+            found["sojourn"] = runs[0]["version"]
+        elif name.startswith("tls13"):
+            found["openssl"] = runs[0]["provider"]
+        else:
+            found[name] = runs[0]["provider"]
     return found
 
 
-def lines(results, command):
-    value = {name: statistics.median(r["value"] for r in runs)
-             for name, runs in results.items()}
-    tls = [n for n in value if n.startswith("tls13-tcp")]
-    peer = max(tls, key=value.get) if tls else None
-    per_round = {"tls13-tcp": peer, "ceiling": "ceiling"}
+def commit():
+    """Of the tree these programs came from; "-dirty" with changes in it."""
+    try:
+        return subprocess.run(
+            ["git", "-C", os.path.dirname(os.path.abspath(__file__)),
+             "describe", "--always", "--dirty", "--abbrev=12",
+             "--exclude=*"], check=True, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def rounded(value):
+    return round(value, 3) if abs(value) < 100 else round(value, 1)
+
+
+def figures(line, results):
+    return [r[line.value] for r in results[line.run]]
+
+
+def add_ratios(row, line, bench, results):
+    """Ours against the better of each kind of peer, by medians and by round.
+    """
+    by_subject = {other.subject: other for other in bench.lines
+                  if other.cell == line.cell and other.run in results}
+    row["ratio"], row["ratio_runs"], row["not_measured"] = {}, {}, []
+    for key, subjects in line.ratios.items():
+        peers = {name: figures(by_subject[name], results)
+                 for name in subjects if name in by_subject}
+        row["not_measured"] += [n for n in subjects if n not in peers]
+        if not peers:
+            continue
+        choose = min if line.share_of_less else max
+        best = choose(peers, key=lambda n, p=peers: statistics.median(p[n]))
+        pairs = [(statistics.median(row["all"]),
+                  statistics.median(peers[best]))]
+        pairs += zip(row["all"], peers[best])
+        ratios = [rounded(b / a if line.share_of_less else a / b)
+                  for a, b in pairs]
+        row["ratio"][key], row["ratio_runs"][key] = ratios[0], ratios[1:]
+        if len(subjects) > 1:
+            row["peer"] = best
+
+
+def lines(name, bench, results, sizes, command):
     out = []
-    for name, runs in results.items():
-        figures = [r["value"] for r in runs]
-        line = {"bench": "bulk", "subject": name,
-                "value": round(value[name], 3), "unit": "GB/s",
-                "runs": [round(f, 3) for f in figures],
-                "spread": round((max(figures) - min(figures)) / value[name],
-                                3)}
-        if name == "sojourn":
-            line["ratio"], line["ratio_runs"] = {}, {}
-            for key, other in per_round.items():
-                if other not in results:
-                    continue
-                line["ratio"][key] = round(value[name] / value[other], 3)
-                line["ratio_runs"][key] = [
-                    round(a / b["value"], 3)
-                    for a, b in zip(figures, results[other])]
-            line["peer"] = peer
-            line["not_measured"] = sorted(ALL - set(results))
-        line["cpu_s_per_gb"] = round(statistics.median(
-            r["cpu_s_per_gb"] for r in runs), 3)
-        line["checked"] = runs[0]["checked"]
-        line.update((k, runs[0][k]) for k in MORE if k in runs[0])
-        if name == "sojourn":
-            line["versions"] = versions(results)
-        line["cmd"] = command
-        out.append(line)
+    for line in bench.lines:
+        if line.run not in results:
+            continue
+        runs, values = results[line.run], figures(line, results)
+        value = statistics.median(values)
+        row = {"bench": name, "cell": line.cell.format(**sizes),
+               "subject": line.subject, "value": rounded(value),
+               "unit": line.unit, "min": rounded(min(values)),
+               "max": rounded(max(values)), "rounds": len(values),
+               "runs": [rounded(v) for v in values], "all": values,
+               "spread": round((max(values) - min(values)) / value, 3)
+               if value else 0}
+        if line.ratios:
+            add_ratios(row, line, bench, results)
+        del row["all"]
+        for key in line.more:
+            if all(key in r for r in runs):
+                row[key] = rounded(statistics.median(r[key] for r in runs))
+        row.update((k, v) for k, v in runs[0].items()
+                   if isinstance(v, (str, bool)) and k != "version")
+        row.update((k, runs[0][k]) for k in benches.SIZES if k in runs[0])
+        row["seconds"] = float(sizes["seconds"])
+        row["commit"], row["versions"] = commit(), versions(results)
+        row["cmd"] = command
+        out.append(row)
     return out
 
 
-def show(rows):
-    print("bulk: one stream or connection over loopback, a core each side\n")
-    print(f"{'':18}{'GB/s':>8}{'spread':>9}{'CPU s/GB':>10}  sealed by")
+def show(bench, rows):
+    print(bench.title)
+    more = {(line.cell, line.subject): line.more for line in bench.lines}
+    cell = None
     for row in rows:
-        by = ", ".join(str(row[k]) for k in ("provider", "controller")
-                       if k in row)
-        print(f"{row['subject']:18}{row['value']:8.2f}"
-              f"{row['spread'] * 100:8.0f}%{row['cpu_s_per_gb']:10.2f}  {by}")
-    ratio = rows[0].get("ratio", {})
-    print()
-    if "tls13-tcp" in ratio:
-        print(f"{ratio['tls13-tcp']:.2f} times TLS 1.3 over TCP "
-              f"({rows[0]['peer']})")
-    if "ceiling" in ratio:
-        print(f"{ratio['ceiling'] * 100:.0f} % of what UDP and the cipher "
-              "alone reach here")
-    print("every byte was compared with what was sent (the ceiling: tags "
-          "only)")
-    if rows[0]["not_measured"]:
+        if row["cell"] != cell:
+            cell = row["cell"]
+            print(f"\n{cell}")
+        beside = next(v for (c, s), v in more.items() if s == row["subject"]
+                      and (c == cell or "{" in c))
+        words_ = [f"{k} {row[k]:g}" for k in beside if k in row]
+        words_ += [str(row[k]) for k in ("controller",) if k in row]
+        print(f"  {row['subject']:16} {row['value']:10.6g} {row['unit']}, "
+              f"spread {row['spread'] * 100:.0f} %"
+              f"{''.join('; ' + w for w in words_)}")
+        for key, ratio in row.get("ratio", {}).items():
+            peer = f" ({row['peer']})" if key == "tls13-tcp" else ""
+            print(f"  {'':16} {ratio:10.6g} times {key}{peer}" if
+                  key != "ceiling" else f"  {'':16} {ratio * 100:9.0f} % of "
+                  "what UDP and the cipher alone reach here")
+    print(f"\n{bench.note}")
+    missing = sorted({n for row in rows for n in row.get("not_measured", [])})
+    if missing:
         print("NOT MEASURED, so the ratios are not the whole answer: " +
-              ", ".join(rows[0]["not_measured"]))
+              ", ".join(missing))
     if max(row["spread"] for row in rows) > STEADY:
         print("the machine was not steady: look at the runs (--json) before "
               "the ratios")
 
 
-def main():
+def check(bench, results):
+    """For a test: everything ran and was checked; no value decides."""
+    absent = set(bench.runs) - set(results)
+    for line in bench.lines:
+        if line.run in results and not all(
+                r["checked"] for r in results[line.run]):
+            raise Failed(f"{line.run}: not checked")
+    if any(not n.startswith(("tls13", "ceiling", "ssh")) for n in absent):
+        raise Failed("not run: " + ", ".join(sorted(absent)))
+    print("checked: " + ", ".join(sorted(results)))
+
+
+def parse():
     parser = argparse.ArgumentParser(prog="./dev bench")
-    parser.add_argument("name", nargs="?", default="bulk", choices=["bulk"])
+    parser.add_argument("name", nargs="?", default="bulk",
+                        choices=benches.NAMES)
     parser.add_argument("--json", action="store_true",
-                        help="one JSON object a line")
+                        help="one JSON object a line, one line a value")
     parser.add_argument("--quick", action="store_true",
                         help="less than a minute")
+    parser.add_argument("--streams", type=int, metavar="N",
+                        help="bulk: over so many at once")
+    parser.add_argument("--check", action="store_true",
+                        help=argparse.SUPPRESS)
     parser.add_argument("--build", default="build/gcc",
                         help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.streams is not None and (options.name != "bulk" or
+                                        options.streams < 1):
+        parser.error("--streams N, with N at least 1, belongs to bulk")
+    return options
+
+
+def main():
+    options = parse()
+    bench = benches.bench(options.name, options.streams or 1)
     command = "./dev bench " + options.name + (
+        f" --streams {options.streams}" if options.streams else "") + (
         " --quick" if options.quick else "")
+    sizes = dict(bench.sizes["check" if options.check else
+                             "quick" if options.quick else "whole"],
+                 check=options.check)
+    if options.check and not {0, 1} <= os.sched_getaffinity(0):
+        print("two cores are needed")
+        return 77
     # A signal ends with everything put away, as an exception does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    rounds, seconds = (3, 1.0) if options.quick else (7, 3.0)
     try:
         with tempfile.TemporaryDirectory(prefix="sojourn-bench-") as directory:
             make_login(directory)
-            results = measure(options.build, directory, rounds, seconds)
+            results = measure(bench, options.build, directory, sizes)
+            rows = lines(options.name, bench, results, sizes, command)
+            if options.check:
+                check(bench, results)
     except (Failed, OSError, subprocess.CalledProcessError) as error:
         if options.json:
             print(json.dumps({"bench": options.name, "subject": "sojourn",
@@ -199,15 +297,16 @@ def main():
     except KeyboardInterrupt:
         return 1
     if "sojourn" not in results:
-        print("bench: build/gcc/bench/bulk is missing: run ./dev build",
-              file=sys.stderr)
+        print(f"bench: {options.build}/bench/{options.name} is missing: "
+              "run ./dev build", file=sys.stderr)
         return 1
-    rows = lines(results, command)
+    if options.check:
+        return 0
     if options.json:
         for row in rows:
             print(json.dumps(row))
     else:
-        show(rows)
+        show(bench, rows)
     return 0
 
 

@@ -1,293 +1,188 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench/bulk.c - ours, through sojourn.h alone
+ * bench/bulk.c - bytes a second over one stream, or over many at once
  *
- * bulk SECONDS DIRECTORY: in the directory are `key`, an Ed25519 key file, and
- * `authorized_keys`; host key and session store are made there. A server and
- * a client process, a real login, the SQLite store, one stream, datagrams of
- * 1,452 bytes over loopback: everything as it is in use.
+ * bulk SECONDS DIRECTORY [STREAMS]: ours.h says what the directory is. Stream
+ * number K of several begins at content offset K << 32: bytes that came on
+ * another stream cannot pass.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <sojourn.h>
-#include <sojourn_sqlite.h>
+#include "ours.h"
 
-#include "common.h"
+#define OFFSET_SHIFT 32
 
-#define APPLICATION "bench"
-#define KEY_TEXT_SIZE 64
-
-static const char *
-in_directory(const char *directory, const char *name)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		die("out of memory");
-	return path;
-}
+/* Where each stream is; they share the table of the content. */
+static struct content content;
 
 /* --- The sender: a client ---------------------------------------------- */
 
+struct sending {
+	struct sj_stream *stream;
+	uint64_t offset;
+	bool is_finished;
+};
+
 /* Writes until nothing more is taken now. */
 static void
-write_some(struct sj_stream *stream, struct content *content, uint64_t end_ns)
+write_some(struct sending *sending, uint64_t end_ns)
 {
+	content.offset = sending->offset;
 	while (clock_ns() < end_ns) {
 		size_t length;
-		const uint8_t *bytes = content_next(content, &length);
-		ptrdiff_t n = sj_stream_write(stream, bytes, length);
+		const uint8_t *bytes = content_next(&content, &length);
+		ptrdiff_t n = sj_stream_write(sending->stream, bytes, length);
 
 		if (n == SJ_AGAIN)
-			return;
+			break;
 		if (n < 0)
 			die("write: %s", sj_strerror((int)n));
-		content_advance(content, (size_t)n);
+		content_advance(&content, (size_t)n);
 		if ((size_t)n < length)
-			return;
+			break;
 	}
+	sending->offset = content.offset;
 }
 
-static struct sj_session *
-log_in(struct sj_endpoint *endpoint, const char *directory, int port,
-    const char *server_key)
+static uint64_t
+finish_all(struct sending *sending, size_t count)
 {
-	struct sj_login_options options = SJ_LOGIN_OPTIONS;
-	struct sj_session *session;
-	struct sj_event event;
-	char target[64];
-	int err;
+	uint64_t sent = 0;
 
-	options.key_file = in_directory(directory, "key");
-	options.server_key = server_key;
-	snprintf(target, sizeof target, "bench@127.0.0.1:%d", port);
-	err = sj_login(endpoint, target, &options, &session);
-	if (err < 0)
-		die("login: %s", sj_endpoint_error(endpoint));
-	for (;;) {
-		err = sj_poll(endpoint, &event, 20000);
-		if (err <= 0)
-			die("login: %s", err == 0 ? "no answer" :
-			    sj_strerror(err));
-		if (event.type == SJ_EV_STARTED)
-			return session;
-		if (event.type == SJ_EV_ENDED)
-			die("login: %s", event.text);
+	for (size_t i = 0; i < count; i++) {
+		sj_stream_finish(sending[i].stream);
+		sent += sending[i].offset - ((uint64_t)i << OFFSET_SHIFT);
 	}
+	return sent;
 }
 
 static void
-send_all(const char *directory, double seconds, int in, int out)
+send_all(const char *directory, double seconds, size_t count,
+    const struct ends *ends)
 {
-	static struct content content;
-	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	struct sj_stream_options to = SJ_STREAM_OPTIONS;
-	struct sj_endpoint *endpoint;
-	struct sj_session *session;
-	struct sj_stream *stream;
+	struct sending *sending = calloc(count, sizeof *sending), *of;
+	struct client client = { 0 };
 	struct sj_event event;
-	char server_key[KEY_TEXT_SIZE];
+	char service[32];
 	uint64_t end_ns;
+	size_t delivered = 0;
 	bool is_finished = false;
-	int port, err;
 
-	content_init(&content);
-	port = (int)hear(in);
-	if (read(in, server_key, sizeof server_key) != sizeof server_key)
-		die("the server has gone");
-	options.application = APPLICATION;
-	options.datagram_max = DATAGRAM_SIZE;
-	err = sj_endpoint_open(&endpoint, &options);
-	if (err < 0)
-		die("client: %s", sj_strerror(err));
-	session = log_in(endpoint, directory, port, server_key);
-	to.service = "bulk";
-	err = sj_stream_open(session, &stream, &to);
-	if (err < 0)
-		die("stream: %s", sj_strerror(err));
+	client_begin(&client, directory, ends->in);
 	end_ns = clock_ns() + (uint64_t)(seconds * 1e9);
-	write_some(stream, &content, end_ns);
-	for (;;) {
+	for (size_t i = 0; i < count; i++) {
+		snprintf(service, sizeof service, "bulk %zu", i);
+		sending[i].stream = client_stream(client.session, service,
+		    &sending[i]);
+		sending[i].offset = (uint64_t)i << OFFSET_SHIFT;
+		write_some(&sending[i], UINT64_MAX);
+	}
+	while (delivered < count) {
 		if (!is_finished && clock_ns() >= end_ns) {
 			is_finished = true;
-			sj_stream_finish(stream);
-			tell(out, content.offset);
+			tell(ends->out, finish_all(sending, count));
 		}
-		err = sj_poll(endpoint, &event, 10000);
-		if (err <= 0)
-			die("sender: %s", err == 0 ? "nothing for 10 s" :
-			    sj_strerror(err));
+		client_next(&client, &event);
+		of = event.stream_data;
 		if (event.type == SJ_EV_WRITABLE)
-			write_some(stream, &content, end_ns);
+			write_some(of, end_ns);
 		else if (event.type == SJ_EV_DELIVERED)
-			break;
-		else if (event.type == SJ_EV_ENDED ||
-		    event.type == SJ_EV_RESET)
-			die("sender: %s", event.text == NULL ? "reset" :
-			    event.text);
+			delivered++;
 	}
-	sj_logout(session);
-	while (sj_poll(endpoint, &event, 2000) > 0 &&
-	    event.type != SJ_EV_ENDED)
-		;
-	sj_endpoint_close(endpoint);
+	client_end(&client);
 	exit(0);
 }
 
 /* --- The receiver: the server ------------------------------------------ */
 
-/* Whether the end is read. */
-static bool
-read_some(struct sj_stream *stream, struct content *content,
-    struct measure *measure)
+struct receiving {
+	struct sj_stream *stream;
+	uint64_t offset;
+};
+
+struct sink {
+	struct measure measure;
+	struct receiving *streams;
+	size_t count, ended;
+	uint64_t bytes;
+};
+
+static struct receiving *
+receiving_of(struct sink *sink, const struct sj_event *event)
 {
+	struct receiving *receiving = event->stream_data;
+	unsigned long long number;
+
+	if (receiving != NULL)
+		return receiving;
+	if (event->type != SJ_EV_STREAM ||
+	    sscanf(event->service, "bulk %llu", &number) != 1 ||
+	    number >= sink->count || sink->streams[number].stream != NULL)
+		die("a stream that nobody opened");
+	receiving = &sink->streams[number];
+	receiving->stream = event->stream;
+	receiving->offset = number << OFFSET_SHIFT;
+	sj_stream_set_data(event->stream, receiving);
+	return receiving;
+}
+
+static void
+on_event(struct server *server, const struct sj_event *event)
+{
+	struct sink *sink = server->data;
+	struct receiving *receiving;
 	const void *bytes;
 	ptrdiff_t n;
 
-	while ((n = sj_stream_peek(stream, &bytes)) > 0) {
-		if (!content_check(content, bytes, (size_t)n))
+	if (event->type != SJ_EV_STREAM && event->type != SJ_EV_READABLE)
+		return;
+	receiving = receiving_of(sink, event);
+	content.offset = receiving->offset;
+	while ((n = sj_stream_peek(event->stream, &bytes)) > 0) {
+		if (!content_check(&content, bytes, (size_t)n))
 			die("wrong content near byte %llu",
-			    (unsigned long long)content->offset);
-		measure_add(measure, (uint64_t)n);
-		sj_stream_consume(stream, (size_t)n);
+			    (unsigned long long)content.offset);
+		measure_add(&sink->measure, (uint64_t)n);
+		sink->bytes += (uint64_t)n;
+		sj_stream_consume(event->stream, (size_t)n);
 	}
+	receiving->offset = content.offset;
 	if (n < 0 && n != SJ_AGAIN)
 		die("read: %s", sj_strerror((int)n));
-	return n == 0;
-}
-
-static struct sj_endpoint *
-serve(const char *directory, int out)
-{
-	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	char key[KEY_TEXT_SIZE] = "", error[512] = "";
-	struct sj_endpoint *endpoint;
-	int err;
-
-	options.application = APPLICATION;
-	options.listen = "127.0.0.1:0";
-	options.host_key_file = in_directory(directory, "host.key");
-	options.authorized_keys = in_directory(directory, "authorized_keys");
-	options.store = sj_store_sqlite(in_directory(directory, "logins.db"));
-	options.datagram_max = DATAGRAM_SIZE;
-	options.error = error;
-	options.error_size = sizeof error;
-	err = sj_endpoint_open(&endpoint, &options);
-	if (err < 0)
-		die("server: %s: %s", sj_strerror(err), error);
-	tell(out, (uint64_t)sj_endpoint_port(endpoint));
-	snprintf(key, sizeof key, "%s", sj_endpoint_key(endpoint));
-	if (write(out, key, sizeof key) != sizeof key)
-		die("the client has gone");
-	return endpoint;
-}
-
-/* The end of the login, which the sender waits for. */
-static void
-until_ended(struct sj_endpoint *endpoint)
-{
-	struct sj_event event;
-	int err;
-
-	while ((err = sj_poll(endpoint, &event, 5000)) > 0)
-		if (event.type == SJ_EV_ENDED) {
-			sj_session_close(event.session);
-			/* What was queued for the client still leaves. */
-			sj_poll(endpoint, &event, 50);
-			return;
-		}
-	die("the logout does not come");
-}
-
-static void
-receive_all(struct sj_endpoint *endpoint, struct content *content,
-    struct measure *measure)
-{
-	struct sj_event event;
-	int err;
-
-	while ((err = sj_poll(endpoint, &event, 20000)) > 0) {
-		if (event.type == SJ_EV_READABLE ||
-		    event.type == SJ_EV_STREAM) {
-			if (read_some(event.stream, content, measure)) {
-				sj_stream_finish(event.stream);
-				sj_stream_close(event.stream);
-				return;
-			}
-		} else if (event.type == SJ_EV_RESET ||
-		    event.type == SJ_EV_ENDED) {
-			die("receiver: %s", event.text == NULL ? "reset" :
-			    event.text);
-		}
+	if (n == 0) {
+		sink->ended++;
+		sj_stream_finish(event->stream);
+		sj_stream_close(event->stream);
 	}
-	die("receiver: %s", err == 0 ? "nothing for 20 s" : sj_strerror(err));
-}
-
-/* What sealed: the library says it nowhere, but it is mapped or it is not. */
-static const char *
-provider(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	const char *name = "libcrypto";
-	char line[512];
-
-	while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
-		if (strstr(line, "libIPSec_MB") != NULL)
-			name = "intel-ipsec-mb";
-	if (maps != NULL)
-		fclose(maps);
-	return name;
 }
 
 int
 main(int argc, char **argv)
 {
-	static struct content content;
-	struct measure measure = { 0 };
-	struct sj_endpoint *endpoint;
-	struct sj_endpoint_stats stats = { .size = sizeof stats };
-	int child, there[2], back[2];
+	struct sink sink = { .count = argc > 3 ?
+	    (size_t)strtoul(argv[3], NULL, 10) : 1 };
+	struct server server = { .on_event = on_event, .data = &sink };
+	struct ends ends;
 	uint64_t sent;
-	char more[512];
+	char more[768];
 
-	if (argc != 3)
-		die("usage: bulk SECONDS DIRECTORY");
-	if (pipe(there) != 0 || pipe(back) != 0)
-		die("no pipe");
-	child = fork();
-	if (child < 0)
-		die("no second process");
-	if (child == 0) {
-		child_begin(0);
-		close(there[1]);
-		close(back[0]);
-		send_all(argv[2], atof(argv[1]), there[0], back[1]);
-	}
-	close(there[0]);
-	close(back[1]);
-	pin(1);
+	if (argc < 3 || argc > 4 || sink.count == 0 || sink.count > 100000)
+		die("usage: bulk SECONDS DIRECTORY [STREAMS]");
 	content_init(&content);
-	endpoint = serve(argv[2], there[1]);
-	receive_all(endpoint, &content, &measure);
-	sent = hear(back[0]);
-	if (sent != content.offset)
-		die("%llu bytes sent, %llu received", (unsigned long long)sent,
-		    (unsigned long long)content.offset);
-	until_ended(endpoint);
-	sj_endpoint_stats(endpoint, &stats);
-	snprintf(more, sizeof more, ",\"checked\":true,"
-	    "\"cipher\":\"AES-128-GCM\",\"provider\":\"%s\","
-	    "\"controller\":\"cubic\",\"write_size\":%zu,"
-	    "\"datagram\":%d,\"packets_in\":%llu,"
-	    "\"packets_out\":%llu,\"dropped\":%llu,\"version\":\"%s\"",
-	    provider(), WRITE_SIZE, DATAGRAM_SIZE,
-	    (unsigned long long)stats.packets_in,
-	    (unsigned long long)stats.packets_out,
-	    (unsigned long long)stats.dropped, sj_version());
-	report(&measure, child, sent, more);
-	sj_endpoint_close(endpoint);
+	if (split(&ends))
+		send_all(argv[2], atof(argv[1]), sink.count, &ends);
+	sink.streams = calloc(sink.count, sizeof *sink.streams);
+	server_open(&server, argv[2], ends.out);
+	server_run(&server);
+	sent = hear(ends.in);
+	if (sent != sink.bytes || sink.ended != sink.count)
+		die("%llu bytes sent, %llu received; %zu streams, %zu ended",
+		    (unsigned long long)sent, (unsigned long long)sink.bytes,
+		    sink.count, sink.ended);
+	snprintf(more, sizeof more, ",%s,\"streams\":%zu,\"write_size\":%zu",
+	    server_describe(&server), sink.count, WRITE_SIZE);
+	server_close(&server);
+	report(&sink.measure, &ends, sent, more);
 	return 0;
 }

@@ -73,6 +73,13 @@ content_check(struct content *content, const uint8_t *bytes, size_t length)
 	return true;
 }
 
+const uint8_t *
+content_block(struct content *content, uint64_t number)
+{
+	stamp(content, number);
+	return content->table + number * BLOCK % PERIOD;
+}
+
 uint64_t
 clock_ns(void)
 {
@@ -106,13 +113,6 @@ die(const char *format, ...)
 	exit(1);
 }
 
-void
-child_begin(unsigned core)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	pin(core);
-}
-
 static double
 cpu_s(int who)
 {
@@ -122,6 +122,132 @@ cpu_s(int who)
 	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
+
+struct usage
+usage_now(void)
+{
+	struct usage usage = { clock_ns(), cpu_s(RUSAGE_SELF) };
+
+	return usage;
+}
+
+uint64_t
+resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/smaps_rollup", "r");
+	unsigned long long kib = 0;
+	char line[256];
+
+	while (file != NULL && kib == 0 &&
+	    fgets(line, sizeof line, file) != NULL)
+		sscanf(line, "Pss: %llu", &kib);
+	if (kib == 0)
+		die("/proc does not say how large this process is");
+	fclose(file);
+	return kib * 1024;
+}
+
+/* --- Latencies --------------------------------------------------------- */
+
+void
+latencies_add(struct latencies *latencies, uint64_t since_ns)
+{
+	if (latencies->count == latencies->capacity) {
+		latencies->capacity = latencies->capacity * 2 + 1024;
+		latencies->ns = realloc(latencies->ns,
+		    latencies->capacity * sizeof *latencies->ns);
+		if (latencies->ns == NULL)
+			die("out of memory");
+	}
+	latencies->ns[latencies->count++] = clock_ns() - since_ns;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+latencies_print(struct latencies *latencies, FILE *out)
+{
+	size_t count = latencies->count;
+
+	if (count == 0)
+		die("nothing was measured");
+	qsort(latencies->ns, count, sizeof *latencies->ns, compare);
+	fprintf(out, "\"p50_us\":%.2f,\"p99_us\":%.2f",
+	    (double)latencies->ns[count / 2] / 1e3,
+	    (double)latencies->ns[count * 99 / 100] / 1e3);
+}
+
+/* --- Two processes ----------------------------------------------------- */
+
+bool
+split(struct ends *ends)
+{
+	int there[2], back[2];
+
+	if (pipe(there) != 0 || pipe(back) != 0)
+		die("no pipe");
+	fflush(stdout);
+	ends->child = fork();
+	if (ends->child < 0)
+		die("no second process");
+	if (ends->child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(there[1]);
+		close(back[0]);
+		ends->in = there[0];
+		ends->out = back[1];
+		pin(0);
+		return true;
+	}
+	close(there[0]);
+	close(back[1]);
+	ends->in = back[0];
+	ends->out = there[1];
+	pin(1);
+	return false;
+}
+
+FILE *
+client_results(const struct ends *ends)
+{
+	FILE *out = fdopen(ends->out, "w");
+
+	if (out == NULL)
+		die("out of memory");
+	return out;
+}
+
+void
+join(const struct ends *ends, const char *format, ...)
+{
+	char members[4096];
+	size_t length = 0;
+	va_list arguments;
+	ssize_t n;
+	int status;
+
+	while ((n = read(ends->in, members + length,
+	    sizeof members - 1 - length)) > 0)
+		length += (size_t)n;
+	members[length] = '\0';
+	if (waitpid(ends->child, &status, 0) != ends->child || status != 0)
+		die("the client failed");
+	if (length == 0)
+		die("the client measured nothing");
+	putchar('{');
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	printf(",%s}\n", members);
+}
+
+/* --- Bulk -------------------------------------------------------------- */
 
 void
 measure_add(struct measure *measure, uint64_t bytes)
@@ -139,14 +265,14 @@ measure_add(struct measure *measure, uint64_t bytes)
 }
 
 void
-report(const struct measure *measure, int child, uint64_t sent,
+report(const struct measure *measure, const struct ends *ends, uint64_t sent,
     const char *more)
 {
 	double seconds = (double)(measure->last_ns - measure->first_ns) / 1e9;
 	double receiver_s = cpu_s(RUSAGE_SELF) - measure->receiver_cpu_s;
 	int status;
 
-	if (waitpid(child, &status, 0) != child || status != 0)
+	if (waitpid(ends->child, &status, 0) != ends->child || status != 0)
 		die("the sender failed");
 	if (measure->bytes == 0 || seconds <= 0)
 		die("nothing came");

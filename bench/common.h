@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bench/common.h - what the bulk programs share
+ * bench/common.h - what all programs here share
  *
- * Each program forks: the receiver runs on core 1, the sender on core 0. The
- * sender writes WRITE_SIZE bytes at a time until the time is over; the
- * receiver compares every byte and measures from the first to the last.
+ * Each program forks: the server runs on core 1, the client on core 0. In
+ * those about bulk the client writes WRITE_SIZE bytes at a time until the time
+ * is over; the server compares every byte and measures from the first to the
+ * last.
  *
  * The content: a table of PERIOD pseudo-random bytes, over and over, in which
  * each BLOCK begins with its own number in the stream. A block is smaller
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define WRITE_SIZE ((size_t)16384)
 #define DATAGRAM_SIZE 1452
@@ -43,21 +45,56 @@ void content_advance(struct content *content, size_t length);
 /* Whether these are the next bytes; advances. */
 bool content_check(struct content *content, const uint8_t *bytes,
     size_t length);
+/* BLOCK bytes that no other number has, valid until the next call. */
+const uint8_t *content_block(struct content *content, uint64_t number);
+
+/* Time and what this process has used of its core. */
+struct usage {
+	uint64_t ns;
+	double cpu_s;
+};
+
+/* How long things took; the memory is never given back. */
+struct latencies {
+	uint64_t *ns;
+	size_t count, capacity;
+};
+
+/* The two processes: in each the ends of the pipes from and to the other. */
+struct ends {
+	int in, out;
+	int child;                   /* in the server */
+};
 
 uint64_t clock_ns(void);
+struct usage usage_now(void);
+/* Bytes of this process, shared pages in proportion (Pss). */
+uint64_t resident_bytes(void);
 void pin(unsigned core);
 /* Ends the program with a line on stderr. */
 _Noreturn void die(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-/* After fork, in the sender: dies with its parent. */
-void child_begin(unsigned core);
+void latencies_add(struct latencies *latencies, uint64_t since_ns);
+/* "p50_us":..,"p99_us":.. as JSON; sorts them. */
+void latencies_print(struct latencies *latencies, FILE *out);
+
+/* Makes the second process, each on its core; true in the client, which dies
+ * with its parent. */
+bool split(struct ends *ends);
+/* In the client: how its members of the result are said; the file is open
+ * until it exits. */
+FILE *client_results(const struct ends *ends);
+/* In the server, last: waits for the client; prints the result as JSON, these
+ * members and the client's. */
+void join(const struct ends *ends, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* In the receiver: first call at the first bytes, then for all. */
 void measure_add(struct measure *measure, uint64_t bytes);
 /* Waits for the sender; prints the result as JSON, `more` being further
  * members. sent: what the sender says it wrote. */
-void report(const struct measure *measure, int child, uint64_t sent,
-    const char *more);
+void report(const struct measure *measure, const struct ends *ends,
+    uint64_t sent, const char *more);
 /* One number through a pipe; dies when the other end has gone. */
 void tell(int fd, uint64_t value);
 uint64_t hear(int fd);
