@@ -41,16 +41,28 @@ ask(struct bridge *bridge)
 		bridge_refuse(bridge, SJ_RESET_LIMIT);
 }
 
+/* Of the head, as far as it is known yet. */
+static size_t
+head_wanted(const struct bridge *bridge)
+{
+	return bridge->head_length < 2 ? 2 :
+	    2 + ((size_t)bridge->head[0] << 8 | bridge->head[1]);
+}
+
 void
 connect_on_event(struct bridge *bridge)
 {
-	size_t wanted = 2;
+	ptrdiff_t n;
 
-	while (bridge->head_length < wanted) {
-		ptrdiff_t n = sj_stream_read(bridge->stream,
+	/* it may come in pieces, with other events in between */
+	while (bridge->head_length < head_wanted(bridge)) {
+		if (head_wanted(bridge) >= FORWARD_HEAD_MAX) {
+			bridge_refuse(bridge, FORWARD_NOT_A_PLACE);
+			return;
+		}
+		n = sj_stream_read(bridge->stream,
 		    bridge->head + bridge->head_length,
-		    wanted - bridge->head_length);
-
+		    head_wanted(bridge) - bridge->head_length);
 		if (n == SJ_AGAIN)
 			return;
 		if (n <= 0) {
@@ -58,13 +70,6 @@ connect_on_event(struct bridge *bridge)
 			return;
 		}
 		bridge->head_length += (size_t)n;
-		if (bridge->head_length < 2)
-			continue;
-		wanted = 2 + ((size_t)bridge->head[0] << 8 | bridge->head[1]);
-		if (wanted >= FORWARD_HEAD_MAX) {
-			bridge_refuse(bridge, FORWARD_NOT_A_PLACE);
-			return;
-		}
 	}
 	ask(bridge);
 }

@@ -111,8 +111,9 @@ take_host(struct forward_place *place, const char *host, const char *port,
 		return "the name of the host is too long";
 	if (host[0] == '\0' && !listener)
 		return "a host is missing";
-	if (strpbrk(host, " /") != NULL)
-		return "a name of a host has no blank and no slash";
+	/* or else what is written of it would be another's */
+	if (strpbrk(host, " /[]") != NULL)
+		return "a name of a host has no blank, slash or bracket";
 	if (!forward_parse_port(port, listener, &place->port))
 		return "a port is a number up to 65535";
 	strcpy(place->host, host);

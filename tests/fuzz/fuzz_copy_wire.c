@@ -7,6 +7,7 @@
  */
 #include "fuzz.h"
 #include "tool/copy_wire.c"
+#include "tool/printable.c"
 
 static void
 names(const char *name)

@@ -3,17 +3,22 @@
  * fuzz_monitor.c - a net process that was taken over, against the monitor
  *
  * The input is a program of packets: of the right size with fields of any
- * kind, or any bytes, for the requests and for the store. Nothing is started
- * but for a session that was let in and is not gone, nothing is served before
- * its time, every descriptor is closed.
+ * kind, or any bytes, for the requests and for the store; and of the
+ * connector's results. Nothing is started but for a session that was let in and
+ * is not gone, nothing is served before its time, no place is ordered but one
+ * that is permitted and that the connector understands, every descriptor is
+ * closed.
  */
+#include <netdb.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <sojourn_sqlite.h>
 
 #include "fuzz.h"
+#include "serve/connector.h"
 #include "serve/log.h"
+#include "serve/monitor_internal.h"
 #include "serve/processes.h"
 #include "serve/request.h"
 #include "serve/spawn.h"
@@ -30,7 +35,10 @@ static bool has_packet;
 static int packet_fd;
 static bool is_in[SESSIONS];            /* sessions that were let in */
 static unsigned started, answers;
+static size_t given;                    /* descriptors, to connector_work() */
 static bool judged_well;
+static uint32_t asked_type;                  /* the type of the request */
+static struct monitor subject;
 
 /* --- What is around the monitor --------------------------------------------- */
 
@@ -38,15 +46,34 @@ static ptrdiff_t
 give_packet(int fd, void *bytes, size_t capacity, int descriptors[2],
     size_t *count)
 {
-	(void)descriptors;
-	(void)count;
+	if (count != NULL)
+		*count = 0;
 	if (!has_packet || fd != packet_fd)
 		return SJ_AGAIN;
 	has_packet = false;
 	if (packet_length > capacity)
 		return SJ_ERR_PROTOCOL;
 	memcpy(bytes, packet, packet_length);
+	if (count != NULL && fd == subject.connector)
+		for (*count = take_byte(&script) % 3; *count > given; given++)
+			MUST((descriptors[given] = dup(2)) >= 0);
 	return (ptrdiff_t)packet_length;
+}
+
+/* What goes to the connector. */
+static int
+take_order(const struct connector_order *order, size_t length)
+{
+	struct forward_place place;
+
+	MUST(length == sizeof *order && asked_type == REQUEST_CONNECT);
+	MUST(order->number != 0 && order->session < SESSIONS &&
+	    is_in[order->session]);
+	MUST(memchr(order->place, 0, sizeof order->place) != NULL);
+	MUST(forward_read(&place, order->place) == 0);
+	MUST(!place.is_path && (place.port == 80 ||
+	    strcasecmp(place.host, "host") == 0));
+	return take_byte(&script) == 255 ? SJ_AGAIN : 0;
 }
 
 static int
@@ -56,6 +83,10 @@ take_packet(int fd, const void *bytes, size_t length, const int *descriptors,
 	const struct answer *answer = bytes;
 
 	(void)wait_ms;
+	if (fd == subject.connector) {
+		MUST(count == 0);
+		return take_order(bytes, length);
+	}
 	answers++;
 	if (fd == STORE_FD) {
 		MUST(length <= STORE_MESSAGE_MAX && count == 0);
@@ -102,8 +133,12 @@ no_sqlite(const char *path)
 #define sj_authorized_keys_check check_key
 #define sj_store_sqlite no_sqlite
 #define spawn_start start_none
+#define getservbyname(name, protocol) ((struct servent *)NULL)
 #include "serve/monitor.c"
+#include "serve/monitor_connect.c"
+#include "serve/permit.c"
 #include "serve/store_relay.c"
+#include "tool/forward.c"
 
 void
 log_event(enum log_level level, const char *format, ...)
@@ -131,7 +166,8 @@ int
 processes_room(const struct processes *processes, uint64_t session)
 {
 	(void)processes;
-	MUST(session < SESSIONS && is_in[session]);
+	MUST(asked_type == REQUEST_CONNECT ? session == 0 :
+	    session < SESSIONS && is_in[session]);
 	return 0;
 }
 
@@ -141,7 +177,9 @@ processes_add(struct processes *processes, pid_t pid, uint64_t number,
 {
 	(void)processes;
 	(void)number;
-	MUST(pid == 4242 && session < SESSIONS && is_in[session]);
+	MUST(pid == 4242);
+	MUST(asked_type == REQUEST_CONNECT ? session == 0 :
+	    session < SESSIONS && is_in[session]);
 	MUST(service[0] != '\0');
 	MUST(close(errors) == 0);
 }
@@ -226,6 +264,25 @@ fill_text(char *out, size_t size)
 		memset(out, 'x', size);         /* no end */
 }
 
+static void
+fill_place(char *out, size_t size)
+{
+	static const char *const places[] = { "tcp:host:22", "tcp:[::1]:80",
+	    "tcp:other:80", "tcp:other:81", "unix:/s", "udp:host:80" };
+	uint8_t how = take_byte(&script);
+	struct span host;
+
+	if (how >= 224) {
+		fill_text(out, size);
+	} else if (how < 128) {
+		snprintf(out, size, "%s", places[how % 6]);
+	} else {
+		host = take_span(&script, how & 15);
+		snprintf(out, size, "tcp:%.*s:80", (int)host.length,
+		    host.length > 0 ? (const char *)host.data : "");
+	}
+}
+
 static size_t
 make_request(union request *request)
 {
@@ -263,6 +320,11 @@ make_request(union request *request)
 		request->release.process = take_byte(&script);
 		request->release.broken = take_byte(&script) & 1;
 		return sizeof request->release;
+	case REQUEST_CONNECT:
+		request->connect.session = take_byte(&script) % SESSIONS;
+		fill_place(request->connect.place,
+		    sizeof request->connect.place);
+		return sizeof request->connect;
 	default:
 		request->gone.session = take_byte(&script) % SESSIONS;
 		return sizeof request->gone;
@@ -270,10 +332,10 @@ make_request(union request *request)
 }
 
 static void
-note(const struct monitor *monitor)
+note(void)
 {
 	for (uint64_t i = 0; i < SESSIONS; i++) {
-		bool is_now = find_login(monitor, i) != NULL;
+		bool is_now = find_login(&subject, i) != NULL;
 
 		if (is_now && !is_in[i])
 			MUST(judged_well);
@@ -283,7 +345,7 @@ note(const struct monitor *monitor)
 
 /* False: net would be ended for it. */
 static bool
-ask_monitor(struct monitor *monitor, bool any_bytes)
+ask_monitor(bool any_bytes)
 {
 	union request request;
 	struct span span;
@@ -302,17 +364,18 @@ ask_monitor(struct monitor *monitor, bool any_bytes)
 	}
 	memcpy(packet, &request, packet_length);
 	judged_well = false;
-	result = serve_request(monitor);
+	asked_type = request.head.type;
+	result = serve_request(&subject);
 	MUST(!has_packet);
 	MUST(answers <= before + 1 && started <= started_before + 1);
-	if (monitor->state == STARTING)
+	if (subject.state == STARTING)
 		MUST(answers == before && started == started_before);
-	note(monitor);
+	note();
 	return result >= 0;
 }
 
 static bool
-ask_store(struct monitor *monitor, bool any_bytes)
+ask_store(bool any_bytes)
 {
 	struct store_head head = { .number = take_byte(&script) };
 	struct span span;
@@ -331,15 +394,70 @@ ask_store(struct monitor *monitor, bool any_bytes)
 	if (span.length > 0)
 		memcpy(packet + packet_length, span.data, span.length);
 	packet_length += span.length;
-	return store_relay_work(&monitor->relay) == 0;
+	return store_relay_work(&subject.relay) == 0;
+}
+
+/* What was connected, and more or less of it. */
+static bool
+answer_connects(bool any_bytes)
+{
+	struct connector_result result = { .number = take_byte(&script) };
+	struct span span;
+	unsigned before = answers;
+	size_t waiting = subject.connecting;
+	int done;
+
+	if (subject.connector < 0)
+		return true;
+	result.session = take_byte(&script) % SESSIONS;
+	result.code = take_byte(&script) % 4;
+	span = take_span(&script, any_bytes ? 40 : 0);
+	memcpy(packet, &result, sizeof result);
+	if (span.length > 0)
+		memcpy(packet, span.data, span.length);
+	packet_length = span.length % 2 == 1 ? span.length : sizeof result;
+	packet_fd = subject.connector;
+	has_packet = true;
+	given = 0;
+	done = connector_work(&subject);
+	MUST(!has_packet && answers <= before + 1);
+	MUST(subject.connecting <= waiting);
+	return done >= 0;
+}
+
+/* The lowest number that is free. */
+static int
+free_descriptor(void)
+{
+	int fd = dup(2);
+
+	MUST(fd >= 0 && close(fd) == 0);
+	return fd;
+}
+
+static bool
+step(void)
+{
+	uint8_t choice = take_byte(&script);
+
+	if (choice == 128)
+		subject.state = ENDING;
+	if (choice % 4 < 3)
+		return ask_monitor(choice > 224);
+	if (choice % 8 == 3)
+		return ask_store(choice > 224);
+	return answer_connects(choice > 224);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct permit permit = { .no_paths = 1, .only_listed = 1,
+	    .count = 2, .places = { { "host", 0 }, { "*", 80 } } };
 	static struct serve_options options;
-	static struct monitor monitor;
 	static char program[] = "/bin/true";
+
+	int free_before = free_descriptor();
 
 	script = program_of(data, size);
 	strcpy(options.account, "somebody");
@@ -347,26 +465,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.services[0].words[0] = program;
 	options.quiet = 1;
 	memset(is_in, 0, sizeof is_in);
-	memset(&monitor, 0, offsetof(struct monitor, processes));
+	memset(&subject, 0, offsetof(struct monitor, processes));
 	started = answers = 0;
-	monitor.options = &options;
-	monitor.state = STARTING;
-	monitor.requests = REQUESTS_FD;
-	monitor.host_private[0] = 1;
+	subject.options = &options;
+	subject.state = STARTING;
+	subject.requests = REQUESTS_FD;
+	subject.connector = -1;
+	options.permit = permit;
+	subject.host_private[0] = 1;
 	has_packet = false;
-	MUST(store_relay_init(&monitor.relay, STORE_FD, sj_store_memory()) ==
+	MUST(store_relay_init(&subject.relay, STORE_FD, sj_store_memory()) ==
 	    0);
-	for (int i = 0; i < STEPS_MAX && !program_is_over(&script); i++) {
-		uint8_t choice = take_byte(&script);
-
-		if (choice % 4 < 3 ? !ask_monitor(&monitor, choice > 224) :
-		    !ask_store(&monitor, choice > 224))
+	for (int i = 0; i < STEPS_MAX && !program_is_over(&script); i++)
+		if (!step())
 			break;
-		if (choice == 128)
-			monitor.state = ENDING;
-	}
+	if (subject.connector >= 0)
+		close(subject.connector);
 	has_packet = false;
-	store_relay_fini(&monitor.relay);
-	free(monitor.logins);
+	store_relay_fini(&subject.relay);
+	free(subject.logins);
+	MUST(free_descriptor() == free_before);
 	return 0;
 }

@@ -6,8 +6,11 @@
  * a newline between them. Nothing is printed, and what would end the process
  * ends the run.
  */
+#include <fcntl.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "fuzz.h"
@@ -16,12 +19,28 @@
 static struct span input;
 static jmp_buf over;
 
-static FILE *
-open_input(const char *path, const char *mode)
+static int
+input_status(struct stat *status)
 {
-	(void)path;
-	(void)mode;
+	memset(status, 0, sizeof *status);
+	status->st_mode = S_IFREG | 0600;
+	status->st_size = (off_t)input.length;
+	return 0;
+}
+
+static FILE *
+open_input(void)
+{
 	return fmemopen((void *)(uintptr_t)input.data, input.length, "r");
+}
+
+/* Not the system's: no run reads /etc/services. */
+static struct servent *
+some_service(const char *name)
+{
+	static struct servent entry = { .s_port = 0x5000 };
+
+	return strcmp(name, "http") == 0 ? &entry : NULL;
 }
 
 static _Noreturn void
@@ -43,10 +62,17 @@ complain(const char *class_name, const char *next, const char *format, ...)
 	return 255;
 }
 
-#define fopen open_input
+#define open(path, flags) ((void)(path), 1000)
+#define fstat(fd, status) input_status(status)
+#define fdopen(fd, mode) open_input()
+#define getservbyname(name, protocol) some_service(name)
 #define exit end_run
 #define printf(...) ((void)0)
 #include "serve/options.c"
+#define split split_fields
+#include "tool/forward.c"
+#undef split
+#include "serve/permit.c"
 #include "cmd/options.c"
 #undef exit
 #undef printf
@@ -75,10 +101,14 @@ a_file(void)
 	int result;
 
 	options.listen[0] = options.host_key[0] = options.store[0] = '\0';
+	options.names[0] = '\0';
+	memset(&options.permit, 0, offsetof(struct permit, places));
 	strcpy(options.home, "/home/somebody");
 	result = serve_options_file(&options, "input", error, sizeof error);
 	MUST(strlen(error) < sizeof error);
 	MUST((result == 0) == (error[0] == '\0'));
+	MUST(options.permit.count <= PERMIT_PLACES_MAX);
+	MUST(memchr(options.names, 0, sizeof options.names) != NULL);
 	MUST(options.service_count <= SERVE_SERVICES_MAX);
 	for (size_t i = 0; i < options.service_count; i++) {
 		MUST(options.services[i].name[0] != '\0');
@@ -92,7 +122,7 @@ a_file(void)
 static void
 a_line(char *text)
 {
-	static const struct command command = { .name = "login", .usage = "",
+	static const struct command command = { .name = "login", .usage = "TARGET",
 	    .summary = "", .help = "" };
 	struct login_words words = { NULL, NULL, NULL, NULL };
 	struct command_values values = { .count = 0 };
