@@ -95,8 +95,7 @@ unlink_waiting(struct bridge *child)
 		child->parent->waiting_end = link;
 }
 
-/* Closing it sends a reset. Not where the peer has only left, and all that came
- * has been sent on: what of it is still in the socket is to arrive. */
+/* Closing it sends a reset. */
 static void
 break_off(int fd)
 {
@@ -128,8 +127,7 @@ bridge_close(struct bridge *bridge, int broken)
 
 		net_request(net, &request, sizeof(request));
 	}
-	if (broken && bridge->resets &&
-	    !(bridge->left && bridge->stream_ended))
+	if (broken && bridge->resets)
 		break_off(bridge->watch.fd);
 	watch_close(net, &bridge->watch);
 	watch_close(net, &bridge->children);
@@ -255,6 +253,17 @@ stream_to_fd(struct bridge *bridge)
 	}
 }
 
+/* The peer of a connection has left and takes no more, but nothing broke: what
+ * it wrote before is to arrive, as it would without us. */
+static void
+peer_left(struct bridge *bridge)
+{
+	bridge->fd_ended = 1;
+	want(bridge, 0, EPOLLIN);
+	if (!settle(bridge) && bridge->watch.fd >= 0)
+		stream_to_fd(bridge);
+}
+
 static void
 fd_to_stream(struct bridge *bridge)
 {
@@ -267,6 +276,10 @@ fd_to_stream(struct bridge *bridge)
 
 		if (capacity == SJ_AGAIN || capacity == 0) {
 			want(bridge, 0, EPOLLIN); /* WRITABLE follows */
+			return;
+		}
+		if (capacity < 0 && bridge->kind == BRIDGE_CONNECT) {
+			want(bridge, 0, EPOLLIN); /* RESET follows, and says why */
 			return;
 		}
 		if (capacity < 0) {
@@ -524,8 +537,11 @@ bridge_on_event(struct net *net, const struct sj_event *event)
 	if (bridge == NULL || bridge->gone)
 		return;
 	if (event->type == SJ_EV_RESET) {
-		bridge->left = event->code == SJ_RESET_NONE;
-		bridge_close(bridge, 1);
+		if (bridge->kind == BRIDGE_CONNECT &&
+		    event->code == SJ_RESET_NONE)
+			peer_left(bridge);
+		else
+			bridge_close(bridge, 1);
 		return;
 	}
 	if (bridge->kind == BRIDGE_SESSIONS) {

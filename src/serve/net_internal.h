@@ -88,7 +88,6 @@ struct bridge {
 	int deaf;                    /* the process reads no more */
 	int gone;
 	int resets;                  /* CONNECT: by TCP, which can break */
-	int left;                    /* the peer only reads no more */
 	struct query *query;         /* SESSIONS */
 	size_t head_length;          /* CONNECT: what came of it */
 	uint8_t *head;

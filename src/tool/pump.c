@@ -47,7 +47,6 @@ struct pump {
 	size_t prefix_length, prefix_at;
 	int finish, finished, delivered;
 	int is_one;                  /* source and sink are one socket */
-	int deaf;                    /* the sink is gone, ours is to get through */
 	int over;                    /* done is due, or was called */
 	struct pump_result result;
 	void (*done)(void *data, const struct pump_result *result);
@@ -189,32 +188,22 @@ end_broken(struct pump *pump)
 static void
 settle(struct pump *pump)
 {
-	if (pump->over || (pump->finish &&
-	    !(pump->finished && pump->delivered)))
-		return;
-	if (pump->sink.over) {
+	if (!pump->over && pump->sink.over &&
+	    (!pump->finish || (pump->finished && pump->delivered)))
 		end_all(pump, 0, 0, "");
-	} else if (pump->deaf) {
-		/* nothing broke: nobody reads any more */
-		sj_stream_reset(pump->stream, SJ_RESET_NONE);
-		end_all(pump, SJ_ERR_FILE, 0, "closed before it was all read");
-	}
 }
 
 /* The peer of a Unix socket has closed it: nobody reads any more, but what was
  * written before is to arrive, as it would without us. 0: not such a case. */
 static int
-go_deaf(struct pump *pump)
+only_left(struct pump *pump)
 {
 	if (!pump->is_one || !pump->sink.is_local)
 		return 0;
-	pump->deaf = 1;
+	/* no code: nothing broke */
+	sj_stream_stop(pump->stream, SJ_RESET_NONE);
 	end_close(pump, &pump->sink);
-	pump->sink.over = 0;
-	pump->sink.kind = END_NONE;
 	settle(pump);
-	if (!pump->over)
-		loop_turn(pump->loop, &pump->sink_turn); /* drops the rest */
 	return 1;
 }
 
@@ -377,7 +366,7 @@ stream_to_sink(struct pump *pump)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET) &&
-		    go_deaf(pump))
+		    only_left(pump))
 			return;
 		if (n < 0) {
 			end_local(pump, "write");
@@ -409,7 +398,7 @@ on_sink(struct loop_watch *watch, uint32_t events)
 	if (pump->sink.kind != END_SOCKET || !pump->source.over ||
 	    !(events & (EPOLLERR | EPOLLHUP)))
 		stream_to_sink(pump);
-	else if (!go_deaf(pump))
+	else if (!only_left(pump))
 		end_broken(pump);
 }
 

@@ -56,6 +56,9 @@ def answer(connection, folder):
         connection.sendall(b"%d\n" % len(read_all(connection)))
     elif words[0] == "sum":
         with open(os.path.join(folder, words[1]), "w") as file:
+            if len(words) > 2:
+                connection.sendall(b"z" * 1000)  # nobody reads it
+                time.sleep(0.1)
             file.write(hashlib.sha256(read_all(connection)).hexdigest())
         return
     elif words[0] == "flood":
@@ -78,6 +81,7 @@ def answer(connection, folder):
         connection.recv(1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     elif words[0] == "held":
+        open(os.path.join(folder, words[1] + ".begun"), "w").close()
         # until it is reset or ends; which is told in a file
         try:
             end = "data" if connection.recv(1) else "end"
@@ -243,10 +247,10 @@ def break_off(place, name, *ended):
     connection.close()
 
 
-def leave(place, name):
-    """everything sent before a close arrives, though nobody waits for it"""
+def leave(place, name, *loud):
+    """everything sent before a close arrives, though nobody reads the answer"""
     connection = connect(place)
-    connection.sendall(f"sum {name}\n".encode() + b"y" * 3000000)
+    connection.sendall(f"sum {name} {' '.join(loud)}\n".encode() + b"y" * 3000000)
     connection.close()
 
 

@@ -8,7 +8,12 @@ cp "$HOME/.ssh/id_ed25519.pub" "$HOME/.ssh/authorized_keys"
 chmod 600 "$HOME/.ssh/authorized_keys"
 PYTHON=${PYTHON:-/usr/bin/python3}
 CASES=$(cd "$(dirname "$0")" && pwd)/forward.py
-case_of() { limited "$PYTHON" "$CASES" "$@" || fail "$*"; }
+case_of() {
+	timeout --foreground -k 1 100 "$PYTHON" "$CASES" "$@" && return
+	tail -n 5 f.err far.log >&2
+	kill -0 "$FORWARD_PID" || echo "forward has ended" >&2
+	fail "$*"
+}
 "$PYTHON" "$CASES" serve "$WORK" 2>far.log &
 FAR_PID=$!
 until_true test -s ports
@@ -114,9 +119,9 @@ until_true grep -qs ConnectionResetError reset2
 case_of half_reset "$TCP_TCP"
 SUM=$(head -c 3000000 /dev/zero | tr '\0' y | sha256sum | cut -d' ' -f1)
 i=0
-for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2"; do
+for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2" "$WORK/near loud" "$WORK/near2 loud"; do
 	i=$((i + 1))
-	case_of leave "$place" "sum$i"
+	case_of leave ${place% loud} "sum$i" ${place#"${place% loud}"}
 	until_true test -s "sum$i"
 	[ "$(cat "sum$i")" = "$SUM" ] || fail "sent, closed, not arrived: $place"
 done
@@ -187,6 +192,7 @@ says err "203.0.113.7"
 stop_forward
 forward -L "127.0.0.1:0:127.0.0.1:$FAR"
 hold held.out "$(at 1)" "held far.out"
+until_true test -e far.out.begun
 expect 0 "$SOJOURN" logout --all
 wait "$FORWARD_PID"
 [ $? = 255 ] || fail "logged out, forward goes on"
@@ -251,6 +257,7 @@ start_server
 expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
 forward -L "127.0.0.1:0:127.0.0.1:$FAR"
 hold held.out "$(at 1)" "held far2.out"
+until_true test -e far2.out.begun
 stop_server
 until_true grep -qs ConnectionResetError far2.out
 wait "$FORWARD_PID"
