@@ -440,7 +440,8 @@ pick_line(struct job *job, const char *key_file, char *out, size_t size)
 
 	for (; passed > 0 && key_file != NULL; passed--) {
 		key_file = strchr(key_file, '\n');
-		key_file += key_file != NULL;
+		if (key_file != NULL)
+			key_file++;
 	}
 	if (key_file == NULL)
 		return false;
