@@ -348,6 +348,10 @@ sj__channel_trust(struct sj__channel *channel, struct sj_time now)
 		sj__channel_fail(channel, now, SJ_ERR_MEMORY, NULL);
 		return;
 	}
+	/* [SJ-KEY-3] The secrets of the first phase stand in it, too, and what
+	 * they came from. */
+	sj__handshake_close(channel->handshake);
+	channel->handshake = NULL;
 	sj__endpoint_remove_id(channel->endpoint, channel->own_ids[0].bytes);
 	channel->own_ids[0].is_valid = false;
 	channel->parameters_wanted = true;

@@ -184,8 +184,11 @@ main(void)
 	if (secret_count == 0)
 		fail(NULL, "there are no secrets");
 	check("after a handshake");
-	/* Another phase. */
 	server = pair_channel(pair->world.server);
+	if (server->handshake != NULL ||
+	    pair_channel(pair->client->endpoint)->handshake != NULL)
+		fail(NULL, "what the keys came from is kept beside them");
+	/* Another phase. */
 	pair_exchange(pair, 2000);
 	server->protection.soft_limit = 1;
 	if (sj_stream_open(pair->session, &stream, NULL) < 0 ||
