@@ -188,24 +188,35 @@ logins_forget(struct driver *driver)
 
 /* --- sj_login ---------------------------------------------------------- */
 
-/* The key to expect: pinned by the caller, or known from before. */
+/* Is this the key that the caller pinned, by itself or by its fingerprint? */
+static bool
+is_pinned(struct driver *driver, const char *pin, const uint8_t *pinned,
+    const uint8_t key[32])
+{
+	char text[SJ__FINGERPRINT_SIZE];
+
+	if (pinned != NULL)
+		return memcmp(pinned, key, 32) == 0;
+	sj__fingerprint(driver->endpoint, key, text);
+	return strcmp(pin, text) == 0;
+}
+
+/* The key to expect: pinned by the caller, or known from before. [SJ-HS-31] What
+ * is known of a key counts where it is pinned, too. */
 static int
 find_key(struct driver *driver, const struct target *target,
-    struct sj_core_login *login, struct known_host *known)
+    struct sj_core_login *login, uint8_t pinned[32], struct known_host *known)
 {
 	const struct sj_endpoint_options *options =
 	    sj__endpoint_options(driver->endpoint);
 	const char *pin = login->options.server_key;
 	int found;
 
-	if (pin != NULL && strncmp(pin, "SHA256:", 7) == 0)
-		return 0;
-	if (pin != NULL) {
-		if (base64_decode(pin, strlen(pin), known->key, 32) != 32)
+	if (pin != NULL && strncmp(pin, "SHA256:", 7) != 0) {
+		if (base64_decode(pin, strlen(pin), pinned, 32) != 32)
 			return SJ_ERR_ARGUMENT;
-		login->server_key = known->key;
+		login->server_key = pinned;
 		login->server_key_where = "pinned";
-		return 0;
 	}
 	if (options->state_dir == NULL)
 		return 0;
@@ -213,7 +224,8 @@ find_key(struct driver *driver, const struct target *target,
 	    known);
 	if (found < 0)
 		return SJ_ERR_FILE;
-	if (found == 1) {
+	if (found == 1 && (pin == NULL || is_pinned(driver, pin,
+	    login->server_key, known->key))) {
 		login->server_key = known->key;
 		login->server_key_is_hybrid = known->is_hybrid;
 		login->server_key_where = known->where;
@@ -229,6 +241,7 @@ sj_login(struct sj_endpoint *endpoint, const char *text,
 	struct driver *driver;
 	struct target target;
 	struct known_host known;
+	uint8_t pinned[32];
 	char literal[320];
 	int error;
 
@@ -252,7 +265,7 @@ sj_login(struct sj_endpoint *endpoint, const char *text,
 	login.server_name = target.host;
 	login.application = target.application;
 	login.user = target.user;
-	error = find_key(driver, &target, &login, &known);
+	error = find_key(driver, &target, &login, pinned, &known);
 	if (error < 0) {
 		sj__endpoint_set_error(endpoint, error == SJ_ERR_FILE ?
 		    "known_hosts cannot be read" :

@@ -5,6 +5,7 @@
 #include <sojourn.h>
 
 #include "core/crypto.h"
+#include "core/services.h"
 #include "io/key_file.h"
 
 static struct sj_endpoint *server;
@@ -80,7 +81,7 @@ wait_for(struct sj_endpoint *client)
 }
 
 static int
-log_in(int without_hybrid)
+log_in_with(int without_hybrid, const char *pin)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
 	struct sj_login_options login = SJ_LOGIN_OPTIONS;
@@ -93,6 +94,7 @@ log_in(int without_hybrid)
 	options.no_hybrid = without_hybrid;
 	login.key_file = in_folder("key");
 	login.trust_first_use = 1;
+	login.server_key = pin;
 	snprintf(target, sizeof target, "alice@127.0.0.1:%d/test",
 	    sj_endpoint_port(server));
 	assert_int_equal(sj_endpoint_open(&client, &options), 0);
@@ -104,6 +106,12 @@ log_in(int without_hybrid)
 		    !without_hybrid);
 	sj_endpoint_close(client);
 	return error;
+}
+
+static int
+log_in(int without_hybrid)
+{
+	return log_in_with(without_hybrid, NULL);
 }
 
 /* Lines of known_hosts, and how many of them have the word. */
@@ -146,6 +154,37 @@ hybrid_at_first(void **state)
 	assert_int_equal(log_in(1), SJ_ERR_DOWNGRADE);
 }
 
+/* A key that is pinned by an option is the same key. */
+static void
+hybrid_of_a_pinned_key(void **state)
+{
+	char fingerprint[SJ__FINGERPRINT_SIZE], key[64], line[200];
+	char *name = line, *text;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(log_in(0), 0);
+	file = fopen(in_folder("known_hosts"), "r");
+	assert_true(file != NULL && fgets(line, sizeof line, file) != NULL);
+	fclose(file);
+	assert_non_null(strsep(&name, " "));
+	assert_non_null(strsep(&name, " "));
+	text = strsep(&name, " ");
+	snprintf(key, sizeof key, "%s", text);
+	sj__fingerprint(server, sj__endpoint_host_key(server)->public_key,
+	    fingerprint);
+	assert_int_equal(log_in_with(0, key), 0);
+	assert_int_equal(log_in_with(0, fingerprint), 0);
+	assert_known(1, 1);
+	assert_int_equal(log_in_with(1, key), SJ_ERR_DOWNGRADE);
+	assert_int_equal(log_in_with(1, fingerprint), SJ_ERR_DOWNGRADE);
+	/* Another one is not what is known. */
+	key[3] = key[3] == 'A' ? 'B' : 'A';
+	assert_int_equal(log_in_with(1, key), SJ_ERR_KEY_CHANGED);
+	fingerprint[9] ^= 1;
+	assert_int_equal(log_in_with(1, fingerprint), SJ_ERR_KEY_CHANGED);
+}
+
 int
 main(void)
 {
@@ -153,6 +192,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(hybrid_later, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(hybrid_at_first, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(hybrid_of_a_pinned_key, set_up,
 		    tear_down),
 	};
 
