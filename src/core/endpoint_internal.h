@@ -20,6 +20,7 @@
 
 #define HALF_OPEN_MAX 256               /* channels of unproven addresses */
 #define COOKIE_FROM 64                  /* half-open channels: from here on, cookies */
+#define HELLOS_FAILED_MAX 64            /* in a second; from here on, likewise */
 #define UNPROVEN_LOGINS_MAX 1024        /* open channels without a login */
 #define PATHS_MAX 65536
 #define PATH_BUCKETS 1024
@@ -73,6 +74,7 @@ struct strangers {
 	size_t answer_first, answer_count;
 	struct stranger_hello *hellos;  /* HELLOS_ASSEMBLED_MAX; NULL until needed */
 	uint64_t hello_count;
+	uint64_t second, failed_before; /* hellos that did not verify, up to it */
 	uint8_t cookie_key[32], token_key[32];
 };
 

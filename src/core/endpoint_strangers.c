@@ -16,6 +16,7 @@
 #define TOKEN_PERIOD_NS (3600 * NS_PER_S)
 #define TOKEN_PERIODS 24                        /* a day, and what is left of an hour */
 #define TOKEN_TAG_SIZE 12
+#define TOKENS_UNTIL (HALF_OPEN_MAX / 2)        /* half-open channels */
 
 /* --- Answers ----------------------------------------------------------- */
 
@@ -308,13 +309,38 @@ is_crowded(const struct sj_endpoint *endpoint, struct sj_time now)
 	return true;
 }
 
-/* [SJ-HS-11] Time to look at cookies before anything is kept or computed. */
-static bool
-is_under_load(const struct sj_endpoint *endpoint, struct sj_time now,
-    const struct long_packet *hello)
+/* Hellos of this second that did not verify: they are never half-open, yet each
+ * cost an operation of the host key. */
+static uint64_t
+failed_hellos(struct sj_endpoint *endpoint, struct sj_time now)
 {
-	return endpoint->half_open >= endpoint->cookie_from ||
-	    (hello->body.length != hello->total && is_crowded(endpoint, now));
+	struct strangers *strangers = &endpoint->strangers;
+	uint64_t failed = endpoint->counters[COUNT_DROPPED_HANDSHAKE];
+
+	if (now.boot_ns / NS_PER_S != strangers->second) {
+		strangers->second = now.boot_ns / NS_PER_S;
+		strangers->failed_before = failed;
+	}
+	return failed - strangers->failed_before;
+}
+
+/* [SJ-HS-11] Time to look at cookies before anything is kept or computed. Who
+ * has a token is spared that [SJ-HS-32], as long as it is not this what makes
+ * the load: one that was seen can be repeated, from any address. */
+static bool
+is_let_in(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, const struct long_packet *hello)
+{
+	uint64_t failed = failed_hellos(endpoint, now);
+
+	if (hello->body.length != hello->total && is_crowded(endpoint, now))
+		return false;
+	if (endpoint->half_open < endpoint->cookie_from &&
+	    failed < HELLOS_FAILED_MAX)
+		return true;
+	return endpoint->half_open < TOKENS_UNTIL &&
+	    failed < 2 * HELLOS_FAILED_MAX &&
+	    has_token(endpoint, now, path, hello);
 }
 
 static bool
@@ -433,8 +459,7 @@ sj__strangers_on_hello(struct sj_endpoint *endpoint, struct sj_time now,
 		return;
 	}
 	is_proven = has_cookie(endpoint, now, path, hello);
-	if (!is_proven && is_under_load(endpoint, now, hello) &&
-	    !has_token(endpoint, now, path, hello)) {
+	if (!is_proven && !is_let_in(endpoint, now, path, hello)) {
 		send_cookie(endpoint, now, path, hello);        /* [SJ-HS-11] */
 		return;
 	}

@@ -616,6 +616,74 @@ token_proves_nothing(void)
 	close_server();
 }
 
+/* A hello again and again, always with another id: none of them verifies if it is
+ * to a key that is known. */
+static void
+throw_changed(uint8_t *hello, unsigned count, bool from_one)
+{
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t id = draw(NULL, UINT64_MAX);
+
+		memcpy(hello + 5, &id, sizeof id);
+		(void)throw(hello, HELLO_SIZE, from_one ? 5 : 1000 + i, NULL);
+	}
+}
+
+/* [SJ-HS-11] What does not verify is never half-open, but it has cost an operation
+ * of the host key. */
+static void
+hellos_that_fail(void)
+{
+	const uint64_t *counters;
+	uint8_t hello[8192];
+
+	open_server();
+	counters = world.server->counters;
+	open_client(0);
+	check(converse(5), "no first login");
+	next_hello(world.host_key.public_key, hello);
+	memset(hello + LONG_HEADER_SIZE + 1, 7, COOKIE_SIZE);
+	throw_changed(hello, 2000, false);
+	check(counters[COUNT_DROPPED_HANDSHAKE] >= 2 &&
+	    counters[COUNT_DROPPED_HANDSHAKE] <= HELLOS_FAILED_MAX,
+	    "an operation of the key for everybody");
+	check(cookies_of_login(6, false) == 1, "no cookie under load");
+	world.now.boot_ns += NS_PER_S;
+	check(cookies_of_login(7, false) == 0, "a load that is over");
+	close_client();
+	close_server();
+}
+
+/* [SJ-HS-32] One token, seen by somebody who can send from its address. */
+static void
+token_flood(void)
+{
+	const size_t at = LONG_HEADER_SIZE + 1;
+	uint8_t hello[8192], token[COOKIE_SIZE];
+	uint64_t failed;
+
+	open_server();
+	world.server->cookie_from = 0;
+	open_client(0);
+	check(converse(5), "no first login");
+	next_hello(world.host_key.public_key, hello);
+	memcpy(token, hello + at, COOKIE_SIZE);
+	throw_changed(hello, 2000, true);
+	failed = world.server->counters[COUNT_DROPPED_HANDSHAKE];
+	check(failed >= 2 && failed <= 2 * HELLOS_FAILED_MAX,
+	    "a token is good for any number of operations of the key");
+	world.now.boot_ns += NS_PER_S;
+	next_hello(NULL, hello);
+	memcpy(hello + at, token, COOKIE_SIZE);
+	throw_changed(hello, 2000, true);
+	check(world.server->half_open >= 2 &&
+	    world.server->half_open <= HALF_OPEN_MAX / 2,
+	    "a token is good for any number of half-open channels");
+	check(cookies_of_login(6, false) > 0, "no login by cookie");
+	close_client();
+	close_server();
+}
+
 /* [SJ-HS-31] A machine that cannot do it does not try without. */
 static void
 hybrid_is_missing(void)
@@ -706,6 +774,8 @@ static const struct hostile_case cases[] = {
 	{ "token_from_another_port", token_from_another_port },
 	{ "token_is_used_once", token_is_used_once },
 	{ "token_proves_nothing", token_proves_nothing },
+	{ "token_flood", token_flood },
+	{ "hellos_that_fail", hellos_that_fail },
 	{ "hybrid_is_missing", hybrid_is_missing },
 	{ "hybrid_is_refused", hybrid_is_refused },
 };
