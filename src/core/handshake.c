@@ -422,18 +422,19 @@ sj__handshake_server_key(const struct sj__handshake *handshake)
 	return handshake->result.server_key;
 }
 
-/* Only for what was offered can it be refused; what the client was told before
- * stays said. */
+/* Only for what was offered can it be refused, other bits mean nothing; what the
+ * client was told before stays said. */
 bool
 sj__handshake_may_be_refused(const struct sj__handshake *handshake,
     const struct long_packet *refusal, struct offer *refused)
 {
 	const struct offer *offer = &handshake->offer;
 	const struct pattern *pattern = find_pattern(offer->pattern);
-	unsigned possible = (pattern->has_key ? REFUSAL_UNKNOWN_KEY : 0U) |
-	    (pattern->is_hybrid ? REFUSAL_NO_HYBRID : 0U);
+	unsigned code = refusal->code &
+	    ((pattern->has_key ? REFUSAL_UNKNOWN_KEY : 0U) |
+	    (pattern->is_hybrid ? REFUSAL_NO_HYBRID : 0U));
 
-	if (refusal->code == REFUSAL_NONE || (refusal->code & ~possible) != 0 ||
+	if (code == REFUSAL_NONE ||
 	    !sj__handshake_is_answered_by(handshake, refusal))
 		return false;
 	*refused = *offer;
@@ -441,7 +442,7 @@ sj__handshake_may_be_refused(const struct sj__handshake *handshake,
 		refused->refused_pattern = offer->pattern;
 		refused->refused_key_number = offer->key_number;
 	}
-	refused->refusal = offer->refusal | refusal->code;
+	refused->refusal = (uint8_t)(offer->refusal | code);
 	return true;
 }
 
