@@ -214,7 +214,9 @@ on_login(struct monitor *monitor, const union request *request)
 	    strcmp(login->application, SERVE_APPLICATION) != 0 ||
 	    !is_plain(login->peer))
 		return SJ_ERR_PROTOCOL;
-	if (find_login(monitor, login->session) != NULL)
+	/* 0 is nobody's: it stands for all of them */
+	if (login->session == 0 ||
+	    find_login(monitor, login->session) != NULL)
 		return SJ_ERR_PROTOCOL;
 	answer.error = judge(monitor, login, why, sizeof(why));
 	if (answer.error == 0)

@@ -165,6 +165,17 @@ def early_credit(run):
     return run.resealed(one, wire.credit(0, 1 << 20) + one.payload)
 
 
+def greaseless(run):
+    """What meant nothing becomes padding, in all packets of the client."""
+    for _, one in run.sent:
+        for frame in one.frames:
+            if one.side.role == CLIENT and wire.grease(frame.kind):
+                at = one.payload.index(wire.varint(frame.kind))
+                length = len(wire.varint(frame.kind)) + 1 + one.payload[at + len(wire.varint(frame.kind))]
+                run.lines = run.resealed(one, one.payload[:at] + bytes(length) + one.payload[at + length:])
+    return run.lines
+
+
 OPENING = wire.opening(b"echo", 0, 1024, 10000)
 TAMPERED = [
     ("SJ-PK-5", "a number twice", lambda run: run.inserted(run.sent[-20][0] + 1, run.lines[run.sent[-20][0]])),
@@ -173,6 +184,7 @@ TAMPERED = [
     ("SJ-PK-6", "an ACK of the future", lambda run: run.added(CLIENT, far_ack, wire.STREAM, skip=4)),
     ("SJ-PK-6", "an ACK of what got lost", lost_but_acknowledged),
     ("SJ-FR-1", "an unknown frame", lambda run: run.added(CLIENT, wire.varint(0x35), wire.STREAM)),
+    ("SJ-VN-5", "no grease", greaseless),
     ("SJ-HS-1", "other keys", lambda run: spoilt(run, "K", 3)),
     ("SJ-HS-1", "another copy of a hello", other_hello),
     ("SJ-HS-6", "an answer to few bytes", lambda run: run.without(

@@ -46,6 +46,11 @@ class Half:
         return at == self.final
 
 
+# A sender puts grease into the first packet with room for it: into one of so many that say more than what came.
+GREASED = 20
+QUIET = (wire.PADDING, wire.ACK, wire.ACK_ECN, wire.CLOSE)
+
+
 class Side:
     """One end of a channel as far as it is seen by what it sends and gets."""
 
@@ -322,6 +327,9 @@ class Side:
                   if frame.kind in (wire.ACK, wire.ACK_ECN) for first, last in frame.ranges
                   for number in range(first, last + 1) if number in self.skipped}
         require(not others, "SJ-PK-6", f"{others} were skipped and are acknowledged")
+        telling = [one for _, one in sorted(self.sent.items()) if any(frame.kind not in QUIET for frame in one.frames)]
+        require(len(telling) < GREASED or any(wire.grease(frame.kind) for one in telling[:GREASED]
+                                              for frame in one.frames), "SJ-VN-5", "no grease in the first packets")
 
 
 class Channel:
