@@ -506,13 +506,11 @@ complete(struct loader *loader, char *error, size_t capacity)
 	}
 	if (!target->names_port && found->port != 0)
 		target->port = found->port;
-	if (target->application[0] == '\0' && found->application != NULL) {
-		if (strlen(found->application) >= sizeof(target->application)) {
-			snprintf(error, capacity, "Application %.200s: too "
-			    "long", found->application);
-			return SJ_ERR_FILE;
-		}
-		strcpy(target->application, found->application);
+	if (target->application[0] == '\0' && found->application != NULL &&
+	    target_set_application(target, found->application) != 0) {
+		snprintf(error, capacity, "Application %.200s cannot be the "
+		    "name of an application", found->application);
+		return SJ_ERR_FILE;
 	}
 	config->identities_only = found->identities_only == 1;
 	config->accept_new = found->accept_new == 1;

@@ -88,6 +88,13 @@ target_set_user(struct target *target, const char *user)
 	    sizeof(target->user), user, strlen(user)) ? 0 : SJ_ERR_ARGUMENT;
 }
 
+int
+target_set_application(struct target *target, const char *application)
+{
+	return take(target->application, sizeof(target->application),
+	    application, strlen(application)) ? 0 : SJ_ERR_ARGUMENT;
+}
+
 static int
 take_user(struct target *target, const char **at, const char *end)
 {

@@ -22,10 +22,11 @@ struct target {
  * filled. */
 int target_parse(struct target *target, const char *text, char *error,
     size_t capacity);
-/* Puts another host, or user, in the place of the one that is there. 0, or
+/* Puts another host, user or application in the place of what is there. 0, or
  * negative: it cannot be part of a target. */
 int target_set_host(struct target *target, const char *host);
 int target_set_user(struct target *target, const char *user);
+int target_set_application(struct target *target, const char *application);
 /* "7531"; 0: not a port. */
 unsigned target_port(const char *text);
 /* "user@host:port" and "/application" if there is one: the same text for the
