@@ -209,7 +209,7 @@ def show(bench, rows):
     for row in rows:
         if row["cell"] != cell:
             cell = row["cell"]
-            print(f"\n{cell}")
+            print(f"\n{cell}" if cell else "")
         beside = next(v for (c, s), v in more.items() if s == row["subject"]
                       and (c == cell or "{" in c))
         words_ = [f"{k} {row[k]:g}" for k in beside if k in row]

@@ -120,8 +120,8 @@ STREAMS = Bench(
           ("cpu_s_per_gb",))],
     seconds((5, 3.0), (3, 1.0), count=(100000, 10000, 200),
             streams=(1000, 1000, 20), ssh_sessions=(100, 20, 1)),
-    "every stream came once, every byte was compared; left: bytes that the "
-    "library\nholds afterwards beyond what it held before")
+    "every stream came once, every byte was compared; left: what the library"
+    "\nholds afterwards beyond what it held before, in bytes")
 
 MEMORY = Bench(
     "memory: what an idle login and an open stream hold",

@@ -185,14 +185,29 @@ latencies_print(struct latencies *latencies, FILE *out)
 
 /* --- Two processes ----------------------------------------------------- */
 
+/* A client that failed has said why: its server does not wait for it. */
+static void
+on_child(int number)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	(void)number;
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid != 0 &&
+	    (info.si_code != CLD_EXITED || info.si_status != 0))
+		_exit(1);
+}
+
 bool
 split(struct ends *ends)
 {
+	struct sigaction action = { .sa_handler = on_child,
+	    .sa_flags = SA_RESTART | SA_NOCLDSTOP };
 	int there[2], back[2];
 
 	if (pipe(there) != 0 || pipe(back) != 0)
 		die("no pipe");
-	fflush(stdout);
+	sigaction(SIGCHLD, &action, NULL);
 	ends->child = fork();
 	if (ends->child < 0)
 		die("no second process");

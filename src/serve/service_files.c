@@ -404,7 +404,7 @@ take_children(struct files *files)
 {
 	while (files->active < CHILDREN_MAX) {
 		int descriptors[2];
-		size_t count, i;
+		size_t count;
 		uint64_t number;
 		struct child *child = files->children;
 		ptrdiff_t n = request_receive(3, &number, sizeof(number),
@@ -414,7 +414,7 @@ take_children(struct files *files)
 			return;
 		if (count > 1)
 			close(descriptors[1]);
-		for (i = 0; child->state != CHILD_FREE; i++)
+		while (child->state != CHILD_FREE)
 			child++;
 		child->state = CHILD_HEAD;
 		child->socket = descriptors[0];

@@ -132,17 +132,19 @@ a_line(char *text)
 	struct client_login login;
 	struct common common;
 	char *argv[64] = { text };
-	int argc = 1, left;
+	volatile int count = 1;         /* as setjmp() asks */
+	int left;
 
-	for (char *at = strchr(text, '\n'); at != NULL && argc < 63;
+	for (char *at = strchr(text, '\n'); at != NULL && count < 63;
 	    at = strchr(at, '\n')) {
 		*at++ = '\0';
-		argv[argc++] = at;
+		argv[count] = at;
+		count = count + 1;
 	}
 	if (setjmp(over) != 0)
 		return;
-	left = command_options(&command, &common, options, argc, argv);
-	MUST(left >= 0 && left < argc);
+	left = command_options(&command, &common, options, count, argv);
+	MUST(left >= 0 && left < count);
 	MUST(values.count <= COMMAND_VALUES_MAX);
 	if (login_words_fill(&command, &words, "target", &login) == 0)
 		MUST(words.timeout == NULL || login.timeout_ms > 0);

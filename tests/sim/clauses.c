@@ -141,6 +141,32 @@ hello_again(void)
 	end(pair);
 }
 
+static unsigned answers;
+
+static bool
+first_answers_are_lost(struct pair *pair, int side,
+    const struct sj_batch *batch)
+{
+	(void)pair;
+	(void)batch;
+	return side == 0 || ++answers > 2;
+}
+
+/* [SJ-HS-16] A copy of the hello is answered, too. */
+static void
+answer_again(void)
+{
+	static const uint16_t ports[] = { SJ_PORT };
+	struct pair *pair = log_in_at(ports, 1, 0);
+
+	answers = 0;
+	pair->on_batch = first_answers_are_lost;
+	pair_exchange(pair, 10000);
+	expect(answers > 2, "one answer was all");
+	expect(pair->started, "no login");
+	end(pair);
+}
+
 /* --- Ids and keys ------------------------------------------------------ */
 
 /* Backwards through the passes of make_server_id(). */
@@ -407,6 +433,7 @@ static const struct {
 	{ "several_addresses", several_addresses },
 	{ "answer_from_elsewhere", answer_from_elsewhere },
 	{ "hello_again", hello_again },
+	{ "answer_again", answer_again },
 	{ "server_ids", server_ids },
 	{ "hedged_keys", hedged_keys },
 	{ "too_many_forgeries", too_many_forgeries },
