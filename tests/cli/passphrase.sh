@@ -11,7 +11,7 @@ unset DISPLAY WAYLAND_DISPLAY SSH_ASKPASS SSH_ASKPASS_REQUIRE
 
 # typed ANSWER...: logs in with $KEY on a terminal and answers what is asked.
 typed() {
-	timeout 60 python3 - "$SOJOURN login $PIN -i $KEY $TARGET" "$@" \
+	timeout 240 python3 - "$SOJOURN login $PIN -i $KEY $TARGET" "$@" \
 	    >out 2>err <<-'EOF'
 	import os, pty, sys, time
 	command, answers = sys.argv[1].split(), sys.argv[2:]
