@@ -189,12 +189,11 @@ def any_place(runs):
             if datagram.type in ("HELLO", "COOKIE"):
                 # the fragments of one hello share cookie and digest, and a
                 # hello brings back the cookie that it got
-                shared = set()
-                for name in ("cookie", "digest"):
-                    if name in datagram.fields:
-                        at, end = datagram.fields[name]
-                        shared |= {datagram.payload[i:i + ANY_PLACE]
-                                   for i in range(at, end - ANY_PLACE + 1)}
+                at, end = datagram.fields["cookie"]
+                if "digest" in datagram.fields:
+                    end = datagram.fields["digest"][1]
+                shared = {datagram.payload[i:i + ANY_PLACE]
+                          for i in range(at, end - ANY_PLACE + 1)}
                 own -= shared & hellos
                 hellos |= shared
             for window in own:
