@@ -403,16 +403,22 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 {
 	size_t at = 0, step, length;
 	uint8_t *bytes = batch->bytes;
+	bool is_whole = true;           /* else a datagram at a time */
 
 	while (at < batch->length) {
-		step = send_step(udp, batch->segment_size);
+		step = is_whole ? send_step(udp, batch->segment_size) :
+		    batch->segment_size;
 		length = batch->length - at < step ? batch->length - at : step;
 		if (send_piece(udp, batch, bytes + at, length) < 0) {
 			if (errno == EAGAIN || errno == ENOBUFS)
 				return at > 0;  /* the rest counts as lost */
-			if (udp->has_segment && length > batch->segment_size &&
-			    (errno == EIO || errno == EINVAL)) {
-				udp->has_segment = false;
+			/* The interface cannot, or segments of this size do
+			 * not fit its mtu: each may still go in fragments. */
+			if (length > batch->segment_size &&
+			    (errno == EIO || errno == EINVAL ||
+			    errno == EMSGSIZE)) {
+				udp->has_segment &= errno != EIO;
+				is_whole = false;
 				continue;
 			}
 		}
