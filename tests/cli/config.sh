@@ -32,7 +32,7 @@ mkdir "$KEYS" "$KEYS/x"
 cat >tokens <<'X'
 Host work
 	HostName %h.Example.org
-	User bob%
+	User bob
 	IdentityFile "${KEYS}/x/%d-%i-%u-%r-%h-%n-%%-%l-%L"
 	IdentityFile ~/no-such-file-%r
 	IdentityFile "~root/no-such-file ${HOME}"
