@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP,
 	SIGTTIN, SIGTTOU };
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
+/* Held back but while a byte is waited for: none comes between the question and
+ * the wait for its answer. The rest are about what the terminal lets us do. */
+#define SIGNALS_HELD 5
 static volatile sig_atomic_t came[SIGNALS];
 
 static void
@@ -36,16 +40,28 @@ on_signal(int number)
 			came[i] = 1;
 }
 
+/* As read(); with a mask, its signals are let in while it waits. */
+static ssize_t
+next_byte(int fd, const sigset_t *waiting, char *byte)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	if (waiting != NULL && ppoll(&wait, 1, NULL, waiting) < 0)
+		return -1;
+	return read(fd, byte, 1);
+}
+
 /* Up to the end of the line. 0, or SJ_ERR_FILE: the end, an error, a signal;
  * of a line that is too long nothing is taken. */
 static int
-read_line(int fd, char *out, size_t capacity)
+read_line(int fd, const sigset_t *waiting, char *out, size_t capacity)
 {
 	size_t length = 0;
 	ssize_t n;
 	char byte = 0;
 
-	while ((n = read(fd, &byte, 1)) == 1 && byte != '\n' && byte != '\r')
+	while ((n = next_byte(fd, waiting, &byte)) == 1 && byte != '\n' &&
+	    byte != '\r')
 		if (length < capacity)
 			out[length++] = byte;
 	if (n < 0 || (n == 0 && length == 0) || length == capacity) {
@@ -79,7 +95,7 @@ ask_line(const char *question, char *out, size_t capacity)
 	if (fd < 0)
 		return SJ_ERR_FILE;
 	write_text(fd, question);
-	result = read_line(fd, out, capacity);
+	result = read_line(fd, NULL, out, capacity);
 	close(fd);
 	return result;
 }
@@ -92,6 +108,7 @@ read_unseen(int fd, const char *question, char *out, size_t capacity)
 {
 	struct sigaction note = { .sa_handler = on_signal }, old[SIGNALS];
 	struct termios before, unseen;
+	sigset_t held, waiting;
 	size_t i;
 	int result;
 
@@ -103,11 +120,16 @@ read_unseen(int fd, const char *question, char *out, size_t capacity)
 		came[i] = 0;
 		sigaction(signals[i], &note, &old[i]);
 	}
+	sigemptyset(&held);
+	for (i = 0; i < SIGNALS_HELD; i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, &waiting);
 	tcsetattr(fd, TCSAFLUSH, &unseen);
 	write_text(fd, question);
-	result = read_line(fd, out, capacity);
+	result = read_line(fd, &waiting, out, capacity);
 	write_text(fd, "\n");
 	tcsetattr(fd, TCSAFLUSH, &before);
+	sigprocmask(SIG_SETMASK, &waiting, NULL);
 	for (i = 0; i < SIGNALS; i++)
 		sigaction(signals[i], &old[i], NULL);
 	return result;
@@ -163,7 +185,7 @@ ask_program(const char *question, char *out, size_t capacity)
 	if (child == 0)
 		run_askpass(program, question, ends[1]);
 	close(ends[1]);
-	result = child > 0 ? read_line(ends[0], out, capacity) : SJ_ERR_FILE;
+	result = child > 0 ? read_line(ends[0], NULL, out, capacity) : SJ_ERR_FILE;
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
