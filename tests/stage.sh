@@ -19,7 +19,10 @@ stage_as_root() {
 	for name in stage.sh "$(basename "$here")" ${BESIDE:-}; do
 		cp -r "$here/../$name" "$stage/tests"
 	done
-	cp "$(dirname "$SOJOURN")"/*.so.? "$stage/bin"
+	# A link may be there before what it leads to is built.
+	for name in "$(dirname "$SOJOURN")"/*.so.?; do
+		[ ! -e "$name" ] || cp "$name" "$stage/bin"
+	done
 	words="GUARDED=1 LD_LIBRARY_PATH=$stage/bin"
 	for name in SOJOURN ${PROGRAMS:-}; do
 		cp "${!name}" "$stage/bin"

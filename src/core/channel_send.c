@@ -136,11 +136,16 @@ put_path_frames(struct sj__channel *channel, struct channel_path *at,
 	}
 }
 
+/* Something that waits for window and pace. For a peer that seems to be gone it
+ * goes with the probes. */
 static bool
-has_frames(const struct sj__channel *channel)
+has_data(const struct sj__channel *channel)
 {
-	return channel->ping_wanted || channel->new_id_wanted != 0 || channel->retire_wanted != 0 ||
-	    (channel->user != NULL && channel->user->has_data(channel->user_data));
+	if (sj__recovery_is_cut_off(&channel->recovery))
+		return false;
+	return channel->ping_wanted || channel->new_id_wanted != 0 ||
+	    channel->retire_wanted != 0 || (channel->user != NULL &&
+	    channel->user->has_data(channel->user_data));
 }
 
 /* --- One packet -------------------------------------------------------- */
@@ -324,7 +329,7 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 		if (channel->probes_wanted > 0) {
 			kind = PACKET_PROBE;
 			channel->probes_wanted--;
-		} else if (!has_frames(channel) || allowed < total + segment) {
+		} else if (!has_data(channel) || allowed < total + segment) {
 			if (total > 0 || !(channel->ack_now ||
 			    sj__recovery_ack_is_due(&channel->recovery,
 			    now.boot_ns)))
@@ -440,7 +445,7 @@ sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 	if (channel->probes_wanted > 0 || channel->ack_now ||
 	    sj__recovery_ack_is_due(&channel->recovery, now.boot_ns))
 		return true;
-	return has_frames(channel) &&
+	return has_data(channel) &&
 	    sj__path_can_send(channel->current.path, now.boot_ns) >=
 	    packet_size(channel);
 }
@@ -452,7 +457,7 @@ sj__channel_wait(struct sj__channel *channel, struct sj_time now)
 
 	channel->deadlines[DEADLINE_PACE] = NEVER_NS;
 	if (channel->state != CHANNEL_OPEN ||
-	    !channel->current.peer_id.is_valid || !has_frames(channel) ||
+	    !channel->current.peer_id.is_valid || !has_data(channel) ||
 	    sj__channel_path_room(&channel->current) < packet_size(channel))
 		return false;
 	next_ns = sj__path_next_send_ns(channel->current.path, now.boot_ns);

@@ -517,6 +517,12 @@ sj__recovery_probes(const struct sj__recovery *recovery)
 	return recovery->probe_count;
 }
 
+bool
+sj__recovery_is_cut_off(const struct sj__recovery *recovery)
+{
+	return recovery->probe_count >= PROBES_UNTIL_GONE;
+}
+
 void
 sj__recovery_on_heard(struct sj__recovery *recovery)
 {

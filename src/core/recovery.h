@@ -133,6 +133,9 @@ uint64_t sj__recovery_probe_timeout_ns(const struct sj__recovery *recovery,
     const struct sj__path *path);
 /* Probes without an answer so far. */
 unsigned sj__recovery_probes(const struct sj__recovery *recovery);
+/* Nothing was heard for so long that only probes go, which take from nobody's
+ * window. */
+bool sj__recovery_is_cut_off(const struct sj__recovery *recovery);
 /* The peer is there, whatever it acknowledged: probe again soon. */
 void sj__recovery_on_heard(struct sj__recovery *recovery);
 void sj__recovery_set_peer_delay(struct sj__recovery *recovery,

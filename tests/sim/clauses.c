@@ -426,6 +426,51 @@ one_controller(void)
 	end(pair);
 }
 
+static bool
+from_client_alone(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	(void)batch;
+	return side == 1;
+}
+
+/* [SJ-PA-9] A client died while much was on its way to it; the next one at its
+ * address has the window all the same. */
+static void
+one_dead_since(unsigned milliseconds)
+{
+	static const uint8_t bytes[60000] = { 1 };
+	struct pair *pair = start(true);
+	struct sj_stream *stream;
+
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, sizeof bytes) > 50000, "no stream");
+	pair->on_batch = from_client_alone;
+	pair_exchange(pair, 4);
+	expect(pair_channel(pair->world.server)->current.path->in_flight > 0,
+	    "nothing is under way");
+	pair->on_batch = silence;
+	pair_exchange(pair, milliseconds);
+	pair->on_batch = NULL;
+	pair_restart_client(pair);
+	pair_log_in(pair);
+	expect(pair_channel(pair->world.server)->all.next !=
+	    &pair->world.server->channels, "the old one has been given up");
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, bytes, 1) == 1, "no second stream");
+	pair_exchange(pair, 20);
+	expect(stream->receive.in_order > 0, "the dead one holds the window");
+	end(pair);
+}
+
+static void
+one_dead(void)
+{
+	for (unsigned milliseconds = 1000; milliseconds < 4000;
+	    milliseconds += 50)
+		one_dead_since(milliseconds);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -441,6 +486,7 @@ static const struct {
 	{ "questions", questions },
 	{ "ten_probes", ten_probes },
 	{ "one_controller", one_controller },
+	{ "one_dead", one_dead },
 };
 
 int

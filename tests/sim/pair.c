@@ -45,14 +45,29 @@ note(struct world *world, const char *what, uint64_t a, uint64_t b)
 
 /* --- Two endpoints ----------------------------------------------------- */
 
+static void
+open_client(struct pair *pair)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	struct client *client = pair->client;
+
+	client->world = &pair->world;
+	client->io = pair->world.server_io;
+	client_signer(client);
+	options.memory_max = MEMORY_MAX;
+	options.mechs = client->mechs;
+	options.no_hybrid = 1;
+	if (sj__endpoint_create(&client->endpoint, &options, &client->io,
+	    NULL) < 0)
+		fail(NULL, "no client");
+}
 
 void
 pair_open(struct pair *pair)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	struct client *client = &pair->world.clients[0];
 
-	pair->client = client;
+	pair->client = &pair->world.clients[0];
 	pair->port = 4001;
 	pair->world.now.boot_ns = NS_PER_S;
 	pair->world.now.unix_s = 1800000000;
@@ -67,16 +82,15 @@ pair_open(struct pair *pair)
 	if (sj__endpoint_create(&pair->world.server, &options,
 	    &pair->world.server_io, NULL) < 0)
 		fail(NULL, "no server");
-	client->world = &pair->world;
-	client->io = pair->world.server_io;
-	client_signer(client);
-	options = (struct sj_endpoint_options)SJ_ENDPOINT_OPTIONS;
-	options.memory_max = MEMORY_MAX;
-	options.mechs = client->mechs;
-	options.no_hybrid = 1;
-	if (sj__endpoint_create(&client->endpoint, &options, &client->io,
-	    NULL) < 0)
-		fail(NULL, "no client");
+	open_client(pair);
+}
+
+void
+pair_restart_client(struct pair *pair)
+{
+	sj__endpoint_destroy(pair->client->endpoint);
+	pair->session = NULL;
+	open_client(pair);
 }
 
 /* An application that reads, echoes, and closes what is over. */

@@ -29,6 +29,8 @@ void pair_open(struct pair *pair);
 void pair_close(struct pair *pair);
 void pair_exchange(struct pair *pair, unsigned rounds);
 void pair_log_in(struct pair *pair);
+/* Without a word to the server, and at the same address. */
+void pair_restart_client(struct pair *pair);
 /* The client's next packet carries what this writes, and from here on it says
  * no other frame of a session until pair_play_fair(). */
 void pair_play(struct pair *pair, void (*write)(struct writer *writer));
