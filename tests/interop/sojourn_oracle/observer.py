@@ -489,10 +489,15 @@ class Observer:
         body = answer.assembly.add(one)
         if body is None or body == answer.body:
             return
-        answer.body = body
         initiator, responder = (copy.copy(state) for state in (hello.initiator, hello.responder))
         initiator.messages, responder.messages = list(initiator.messages), list(responder.messages)
-        payload = initiator.read(body)
+        try:
+            payload = initiator.read(body)
+        except noise.NoiseError:
+            require(len(answer.assembly.parts) > 1, "SJ-HS-1", "an answer that does not verify")
+            answer.assembly.parts = {one.offset: one.part}  # two answers cut elsewhere, mixed
+            return
+        answer.body = body
         require(responder.write(payload, self.ephemerals[body[:32]]) == body, "SJ-HS-1", "message 2")
         values = handshake.get_parameters(payload)
         suite = values[handshake.SUITE][0]
