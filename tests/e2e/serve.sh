@@ -146,6 +146,7 @@ until_true listed 2
 OTHER_ID=$(limited "$SOJOURN" list --server --json | grep '"this":false' |
     sed 's/.*"id":"\([0-9a-f]*\)".*/\1/')
 expect 0 "$SOJOURN" logout "$OTHER_ID"
+until_true gone "$OTHER"
 wait "$OTHER" && fail "the login ended, its command did not see it"
 says other.err "revoked"
 until_true listed 1

@@ -149,7 +149,7 @@ first_answers_are_lost(struct pair *pair, int side,
 {
 	(void)pair;
 	(void)batch;
-	return side == 0 || ++answers > 2;
+	return side == 1 || ++answers > 2;
 }
 
 /* [SJ-HS-16] A copy of the hello is answered, too. */
