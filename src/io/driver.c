@@ -203,6 +203,15 @@ check_store(struct sj_store *store, char *error, size_t size)
 	return SJ_ERR_STORE;
 }
 
+/* The store is the endpoint's from the start, even of one that does not open. */
+static int
+give_up(const struct sj_endpoint_options *options, int error)
+{
+	if (options->store != NULL)
+		options->store->operations->close(options->store);
+	return error;
+}
+
 static int
 open_with_driver(struct sj_endpoint **endpoint,
     const struct sj_endpoint_options *options, char *text, size_t size)
@@ -216,18 +225,17 @@ open_with_driver(struct sj_endpoint **endpoint,
 	if (has_key && options->host_key_file == NULL) {
 		snprintf(text, size,
 		    "a server needs host_key_file or host_key");
-		return SJ_ERR_ARGUMENT;
+		return give_up(options, SJ_ERR_ARGUMENT);
 	}
 	driver = driver_new(options, text, size);
 	if (driver == NULL)
-		return SJ_ERR_SOCKET;
+		return give_up(options, SJ_ERR_SOCKET);
 	choose_io(driver, options->io);
 	if (has_key)
 		error = host_key_load(options->host_key_file, &driver->io, key,
 		    text, size);
 	if (error == 0 && options->listen != NULL)
-		error = check_store(options->store, text,
-		    size);
+		error = check_store(options->store, text, size);
 	if (error == 0 && options->mechs == NULL && options->listen == NULL) {
 		driver->signer = signer_open(driver);
 		driver->mech = sj_mech_publickey(driver->signer);
@@ -239,10 +247,9 @@ open_with_driver(struct sj_endpoint **endpoint,
 		error = sj__endpoint_create(endpoint, &full, &driver->io,
 		    has_key ? key : NULL);
 		if (error < 0)
-			snprintf(text, size, "%s",
-			    sj_strerror(error));
-	} else if (options->store != NULL) {
-		options->store->operations->close(options->store);
+			snprintf(text, size, "%s", sj_strerror(error));
+	} else {
+		error = give_up(options, error);
 	}
 	sj__wipe(key, sizeof key);
 	if (error == 0 && finish_open(driver, &full, *endpoint) < 0) {

@@ -157,7 +157,7 @@ known_hosts_add(const char *state_dir, const char *host, unsigned port,
     const uint8_t key[32], int is_hybrid)
 {
 	char path[4096], name[300], line[512], text[64];
-	int fd, length, result = -1, error;
+	int fd, length, result, error;
 
 	if (host[0] == '\0' || strpbrk(host, " \t\r\n#") != NULL) {
 		errno = EINVAL;
@@ -171,11 +171,14 @@ known_hosts_add(const char *state_dir, const char *host, unsigned port,
 	if (fd < 0)
 		return -1;
 	base64_encode(key, 32, text, sizeof text);
-	flock(fd, LOCK_EX);
-	length = snprintf(line, sizeof line, "%s%s " TYPE " %s%s\n",
-	    lacks_newline(fd) ? "\n" : "", name, text,
-	    is_hybrid ? " " HYBRID : "");
-	result = append(fd, line, (size_t)length);
+	while ((result = flock(fd, LOCK_EX)) < 0 && errno == EINTR)
+		;
+	if (result == 0) {
+		length = snprintf(line, sizeof line, "%s%s " TYPE " %s%s\n",
+		    lacks_newline(fd) ? "\n" : "", name, text,
+		    is_hybrid ? " " HYBRID : "");
+		result = append(fd, line, (size_t)length);
+	}
 	error = errno;
 	close(fd);
 	errno = error;

@@ -113,7 +113,7 @@ of_a_socket(void **state)
 struct full {
 	struct sj_store store;
 	uint64_t numbers[16];
-	unsigned count;
+	unsigned count, closed;
 };
 
 static int
@@ -148,16 +148,42 @@ full_fd(const struct sj_store *store)
 static void
 full_close(struct sj_store *store)
 {
-	(void)store;
+	struct full *full = (struct full *)(void *)store;
+
+	full->closed++;
+}
+
+static const struct sj_store_operations full_operations = { full_submit,
+	full_next, full_fd, full_close };
+
+/* An endpoint that does not open took the store over, and closes it. */
+static void
+of_a_store_and_no_endpoint(void **state)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	struct full full = { .store.operations = &full_operations };
+	struct sj_endpoint *endpoint;
+
+	(void)state;
+	options.store = &full.store;
+	options.listen = "127.0.0.1";
+	assert_int_equal(sj_endpoint_open(&endpoint, &options),
+	    SJ_ERR_ARGUMENT);            /* without a key */
+	assert_int_equal(full.closed, 1);
+	options.host_key_file = "/nowhere";
+	options.listen = "192.0.2.1";
+	assert_int_equal(sj_endpoint_open(&endpoint, &options), SJ_ERR_SOCKET);
+	assert_int_equal(full.closed, 2);
+	options.listen = "127.0.0.1";
+	assert_true(sj_endpoint_open(&endpoint, &options) < 0);
+	assert_int_equal(full.closed, 3);
 }
 
 static void
 of_a_store(void **state)
 {
-	static const struct sj_store_operations operations = { full_submit,
-	    full_next, full_fd, full_close };
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	struct full full = { .store.operations = &operations };
+	struct full full = { .store.operations = &full_operations };
 	struct pair pair;
 
 	(void)state;
@@ -221,6 +247,7 @@ main(void)
 		cmocka_unit_test(of_a_program),
 		cmocka_unit_test(of_a_socket),
 		cmocka_unit_test(of_a_store),
+		cmocka_unit_test(of_a_store_and_no_endpoint),
 		cmocka_unit_test(of_a_login_that_was),
 		cmocka_unit_test(of_a_downgrade),
 	};
