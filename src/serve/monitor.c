@@ -34,6 +34,7 @@
 #include "serve/monitor.h"
 #include "serve/monitor_internal.h"
 #include "serve/spawn.h"
+#include "tool/die.h"
 
 #define LOGINS_MAX 65536
 #define END_GRACE_MS 10000
@@ -549,9 +550,9 @@ start(struct monitor *monitor)
 	result = sj_host_key_load(monitor->options->host_key,
 	    monitor->host_private, answer.bytes, error, sizeof(error));
 	if (result < 0) {
-		fprintf(stderr, "sojourn: serve: %s\n  next: %s\n",
-		    error[0] != '\0' ? error : sj_strerror(result),
-		    sj_error_next(result));
+		complain(error_class_name(result), sj_error_next(result),
+		    "serve: %s", error[0] != '\0' ? error :
+		    sj_strerror(result));
 		return result;
 	}
 	return answer_send(monitor, &answer, NULL, 0);
@@ -567,9 +568,9 @@ verdict(const struct monitor *monitor)
 		return 0;
 	if (WIFSIGNALED(status)) {
 		log_event(LOG_NORMAL, "net-died signal=%d", WTERMSIG(status));
-		fprintf(stderr, "sojourn: serve: the net process was ended by "
-		    "signal %d\n  next: see the log; start the server again, "
-		    "logins are kept\n", WTERMSIG(status));
+		complain("local", "see the log; start the server again, logins "
+		    "are kept", "serve: the net process was ended by signal %d",
+		    WTERMSIG(status));
 	}
 	return 255;
 }

@@ -24,6 +24,7 @@
 #include "serve/net_internal.h"
 #include "serve/sandbox.h"
 #include "serve/store_relay.h"
+#include "tool/die.h"
 
 #define WAITING_MAX 4096             /* requests to the monitor */
 #define EVENTS_AT_ONCE 64
@@ -303,9 +304,9 @@ open_endpoint(struct net *net, int store)
 		return SJ_ERR_MEMORY;
 	result = sj_endpoint_open(&net->endpoint, &options);
 	if (result < 0)
-		fprintf(stderr, "sojourn: serve: %s\n  next: %s\n",
-		    error[0] != '\0' ? error : sj_strerror(result),
-		    sj_error_next(result));
+		complain(error_class_name(result), sj_error_next(result),
+		    "serve: %s", error[0] != '\0' ? error :
+		    sj_strerror(result));
 	return result;
 }
 
@@ -329,8 +330,8 @@ enter_sandbox(void)
 
 	result = sandbox_enter(&landlock, error, sizeof(error));
 	if (result < 0)
-		fprintf(stderr, "sojourn: serve: the sandbox cannot be "
-		    "entered: %s\n  next: use a kernel with seccomp\n", error);
+		complain("local", "use a kernel with seccomp",
+		    "serve: the sandbox cannot be entered: %s", error);
 	else
 		log_event(LOG_VERBOSE, "sandbox seccomp=1 landlock=%d",
 		    landlock);

@@ -33,7 +33,7 @@ login() { expect "$1" "$SOJOURN" login $FIRST "$TARGET"; }
 # a store that is no database, or that cannot be made: no server
 mkdir directory.db
 expect 255 "$SOJOURN" serve --listen 127.0.0.1:0 --store directory.db
-says err "sojourn: serve: "
+says err "sojourn: local: serve: "
 says err "directory.db"
 says err "  next: "
 echo "this is no database, but long enough to be looked at as one, is it not" >text.db

@@ -42,7 +42,8 @@ expect 255 "$SOJOURN" serve --service files=exec:/bin/true
 says err "the server's own"
 expect 255 "$SOJOURN" serve --listen nowhere
 expect 255 "$SOJOURN" serve --listen 203.0.113.7:7531
-says err "203.0.113.7"
+says err "sojourn: local: serve: udp 203.0.113.7:7531: "
+says err "  next: check the address and that the port is free"
 printf 'Listen 127.0.0.1:0\nFrobnicate yes\n' >config
 expect 255 "$SOJOURN" serve --check --config config
 says err "config:2: Frobnicate: unknown keyword"
@@ -67,7 +68,7 @@ says "/proc/$NET_PID/status" "NoNewPrivs:	1"
 
 # a second one in the same place is an error, and does no harm
 expect 255 "$SOJOURN" serve --listen "$TARGET" --store "$WORK/other.db"
-says err "$TARGET"
+says err "sojourn: local: serve: udp $TARGET: "
 kill -0 "$SERVER_PID" || fail "the first server is gone"
 
 # login, the verified name in a service's environment, bytes both ways

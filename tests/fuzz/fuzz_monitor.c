@@ -22,6 +22,7 @@
 #include "serve/processes.h"
 #include "serve/request.h"
 #include "serve/spawn.h"
+#include "tool/die.h"
 
 #define REQUESTS_FD 1000                /* not open */
 #define STORE_FD 1001
@@ -154,6 +155,22 @@ log_escape(const char *text, char *out, size_t capacity)
 	(void)capacity;
 	out[0] = '\0';
 	return out;
+}
+
+int
+complain(const char *class_name, const char *next, const char *format, ...)
+{
+	(void)class_name;
+	(void)next;
+	(void)format;
+	return EXIT_SOJOURN;
+}
+
+const char *
+error_class_name(int error)
+{
+	(void)error;
+	return "";
 }
 
 void
