@@ -91,6 +91,13 @@ logout_all(struct client *client)
 }
 
 static int
+complain_no_login(const char *target)
+{
+	return complain("session", "sojourn list", "there is no login to %s",
+	    target);
+}
+
+static int
 logout_one(struct client *client, const char *target)
 {
 	struct client_login login = { .target = target, .existing_only = 1 };
@@ -99,6 +106,8 @@ logout_one(struct client *client, const char *target)
 
 	if (error == SJ_ERR_ENDED && is_id(target))
 		return logout_elsewhere(client, target);
+	if (error == SJ_ERR_ENDED)
+		return complain_no_login(target);
 	if (error == 0)
 		error = client_logout(client, session);
 	return error == 0 ? 0 : complain_error(error, client_error(client));
@@ -123,8 +132,7 @@ cmd_logout(const struct command *command, int argc, char **argv)
 	if (error == SJ_ERR_ENDED && all)
 		code = 0;
 	else if (error == SJ_ERR_ENDED)
-		code = complain("session", "sojourn list",
-		    "there is no login to %s", argv[1]);
+		code = complain_no_login(argv[1]);
 	else if (error != 0)
 		code = complain_error(error, client == NULL ? NULL :
 		    client_error(client));

@@ -82,7 +82,8 @@ says err "logged out"
 expect 0 "$SOJOURN" list
 [ ! -s out ] || fail "still listed"
 expect 255 "$SOJOURN" logout "$TARGET"
-says err "sojourn: session: "
+says err "sojourn: session: there is no login to $TARGET"
+says err "  next: sojourn list"
 # the agent has gone with its last login
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	sleep 0.2
