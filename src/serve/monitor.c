@@ -192,6 +192,9 @@ judge(const struct monitor *monitor, const struct request_login *request,
 		snprintf(why, capacity, "not the account served here");
 		return SJ_ERR_REFUSED;
 	}
+	if (result == 0 && why[0] == '\0')
+		snprintf(why, capacity, "the key is not in %.200s",
+		    monitor->options->authorized_keys);
 	return result == 1 ? 0 : SJ_ERR_REFUSED;
 }
 

@@ -134,6 +134,9 @@ sed 's/SHA256:[^ ]*/KEY/; s/([^)]*)/FILE/' err | cmp - refusal ||
     fail "a line with options is refused differently"
 until_true logged 'options, which are not honoured'
 [ "$(grep -c 'login-refused' server.log)" = 3 ] || fail "refusals in the log"
+# but the log has the cause of each
+says server.log "cause=\"the key is not in $HOME/.ssh/authorized_keys\""
+says server.log 'cause="not the account served here"'
 expect 255 "$SOJOURN" login --no-agent "$TARGET/mail"
 says err "application"
 
