@@ -395,6 +395,7 @@ session_login(struct connection *connection, uint64_t number)
 	struct agent *agent = connection->agent;
 	struct message *in = &agent->in;
 	const char *target = message_text(in, FIELD_TARGET);
+	char text[TARGET_MAX + 32];
 	struct session *session;
 
 	if (target == NULL || strlen(target) >= TARGET_MAX) {
@@ -403,11 +404,12 @@ session_login(struct connection *connection, uint64_t number)
 	}
 	session = find_target(agent, target);
 	if (session == NULL) {
-		if (message_number(in, FIELD_EXISTING_ONLY, 0) != 0)
-			agent_fail(connection, number, SJ_ERR_ENDED,
-			    "there is no login there");
-		else
+		if (message_number(in, FIELD_EXISTING_ONLY, 0) == 0) {
 			start_login(connection, number, target);
+			return;
+		}
+		snprintf(text, sizeof(text), "there is no login to %s", target);
+		agent_fail(connection, number, SJ_ERR_ENDED, text);
 	} else if (!session->started) {
 		add_waiter(session, connection, number, WAIT_START);
 	} else if (contradicts(session, message_text(in, FIELD_SERVER_KEY))) {

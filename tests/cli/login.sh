@@ -72,6 +72,8 @@ says out '"streams":0'
 says out '"transport":"udp"'
 expect 0 "$SOJOURN" status
 says out "rtt"
+expect 255 "$SOJOURN" status bob@elsewhere
+says err "sojourn: session: there is no login to bob@elsewhere"
 
 expect 0 "$SOJOURN" list --server
 says out "$ID"
