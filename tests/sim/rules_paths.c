@@ -172,6 +172,56 @@ opens_elsewhere(void)
 	pair_end(pair);
 }
 
+static bool
+always_sooner(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	size_t at, one;
+
+	if (side == 1) {
+		for (at = 0; at < batch->length; at += one) {
+			one = min_size(batch->segment_size, batch->length - at);
+			hand_over(pair, ELSEWHERE, batch->bytes + at, one);
+		}
+		return true;
+	}
+	if (batch->path.remote.port != ELSEWHERE)
+		return true;
+	bytes_down += batch->length;
+	return false;
+}
+
+/* What SECURITY.md says of who is always sooner [SJ-PA-4]: a login is kept out as
+ * long as that lasts, and no longer; one that stands is not moved. */
+static void
+overtaken(void)
+{
+	struct pair *pair = pair_begin();
+	struct sj_stream_info info = { .size = sizeof info };
+	struct sj_stream *stream;
+	struct sj__channel *server;
+
+	bytes_down = 0;
+	pair->on_batch = always_sooner;
+	pair->session = start_login(pair);
+	pair_exchange(pair, 2000);
+	expect(pair->session->state == SESSION_PROVING && bytes_down > 0,
+	    "who is always sooner does not keep a login out");
+	pair->on_batch = NULL;
+	pair_exchange(pair, 5000);
+	expect(pair->session->state == SESSION_LIVE,
+	    "no login once nobody is sooner");
+	pair->on_batch = always_sooner;
+	server = pair_channel(pair->world.server);
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0 &&
+	    sj_stream_write(stream, "x", 1) == 1, "no stream");
+	pair_exchange(pair, 2000);
+	expect(server->current.path->key.remote.port == pair->port,
+	    "a login that stands is moved");
+	expect(sj_stream_info(stream, &info) == 0 && info.acknowledged > 0,
+	    "a login that stands is held up");
+	pair_end(pair);
+}
+
 /* [SJ-ID-3] [SJ-PA-2] The client follows, and neither end goes on with an id
  * that was used at the old address. */
 static void
@@ -311,6 +361,7 @@ const struct rule rules_paths[] = {
 	{ "challenge", challenge },
 	{ "response_size", response_size },
 	{ "opens_elsewhere", opens_elsewhere },
+	{ "overtaken", overtaken },
 	{ "move", move },
 	{ "server_elsewhere", server_elsewhere },
 	{ "too_many_ids", too_many_ids },
