@@ -50,6 +50,10 @@ complain(const char *class_name, const char *next, const char *format, ...)
 int
 complain_error(int error, const char *cause)
 {
+	/* somebody's words, where there is something to say of them; else a
+	 * call of this program */
+	if (error == SJ_ERR_ARGUMENT && cause != NULL && cause[0] != '\0')
+		return complain("usage", "sojourn help", "%s", cause);
 	if (cause == NULL || cause[0] == '\0')
 		cause = sj_strerror(error);
 	return complain(error_class_name(error), sj_error_next(error), "%s",

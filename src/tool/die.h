@@ -14,7 +14,8 @@
  * are escaped. Returns 255, for main to return. */
 __attribute__((format(printf, 3, 4)))
 int complain(const char *class_name, const char *next, const char *format, ...);
-/* Of an enum sj_err; cause NULL or "": the error's own sentence. */
+/* Of an enum sj_err; cause NULL or "": the error's own sentence. An argument with
+ * a cause is one of the command line. */
 int complain_error(int error, const char *cause);
 /* complain(), then exit(255). */
 __attribute__((format(printf, 3, 4), noreturn))

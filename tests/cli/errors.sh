@@ -30,7 +30,8 @@ expect 255 "$SOJOURN" login --timeout x host
 says err "needs seconds"
 for target in a@ @a 'host:' host:0 host:70000 ::1 '[::1' '[::1]x' 'a b'; do
 	expect 255 "$SOJOURN" login -- "$target"
-	says err "is not a target"
+	says err "sojourn: usage: \"$target\" is not a target"
+	says err "  next: sojourn help"
 done
 expect 255 "$SOJOURN" open host
 expect 255 "$SOJOURN" logout host --all
