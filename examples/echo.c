@@ -12,7 +12,7 @@ main(int argc, char **argv)                /* ./echo alice@localhost hello */
 	ptrdiff_t n = SJ_AGAIN;
 
 	options.application = "echo";
-	options.state_dir = "echo-state";                  /* known server keys and the ticket */
+	options.state_dir = "echo-state";                  /* known server keys */
 	if (argc < 3 || sj_endpoint_open(&endpoint, &options) < 0 || sj_login(endpoint, argv[1], NULL, &session) < 0)
 		return 255;
 	if (sj_stream_open(session, &stream, &to) < 0 || sj_stream_write(stream, argv[2], strlen(argv[2])) < 0 || sj_stream_finish(stream) < 0)

@@ -180,7 +180,7 @@ struct sj_endpoint_options {
 
 struct sj_login_options {
 	size_t size;
-	const char *key_file;        /* NULL: ssh-agent, then ~/.ssh/id_ed25519; several: a line each, tried in turn, "agent:" what ssh-agent holds; 511 bytes in all */
+	const char *key_file;        /* NULL: ssh-agent, then the first of ~/.ssh/id_ed25519, id_ecdsa, id_rsa; several: a line each, tried in turn, "agent:" what ssh-agent holds; 511 bytes in all */
 	const char *server_key;      /* pin: "SHA256:..." or BASE64 of the key */
 	const char *ca_file;         /* reserved: must be NULL */
 	const void *ticket;          /* reserved: must be NULL */

@@ -21,7 +21,7 @@ struct common;                       /* cmd/command.h */
 
 struct client_login {
 	const char *target;          /* [user@]host[:port][/application], or an id of `list` */
-	const char *key_file;        /* NULL: as configured, else ssh-agent, then ~/.ssh/id_ed25519 */
+	const char *key_file;        /* NULL: as configured, else as in sojourn.h */
 	const char *server_key;      /* a pin; may be NULL */
 	int accept_new;              /* take an unknown server key without asking */
 	int existing_only;           /* no new login: SJ_ERR_ENDED if there is none */

@@ -103,7 +103,7 @@ cmd_help(const struct command *command, int argc, char **argv)
 	    "be a name of the\nconfiguration files (`sojourn -G TARGET` shows "
 	    "what it leads to), or an id of\n`sojourn list`. `sojourn help "
 	    "VERB` tells more. Exit code: 0, or 255 and the\ncause on "
-	    "stderr.\n");
+	    "stderr; copy and doctor also have 1.\n");
 	return finish_stdout(0);
 }
 
