@@ -38,7 +38,7 @@
 #define ANSWER_BODY_MAX 6144
 #define NAME_MAX_BYTES 255              /* of application, service, server, user */
 #define CLOSE_TEXT_MAX 256
-#define CREDIT_BEFORE_LOGIN 16384       /* of stream 0, everything in all */
+#define CREDIT_BEFORE_LOGIN 16384       /* of stream 0: all that is held at once */
 #define CREDIT_ROOT (UINT64_C(1) << 20) /* of stream 0, of a client or after the login */
 #define ACK_RANGES_MAX 64               /* in one frame we send */
 
