@@ -589,7 +589,8 @@ bridge_on_spawned(struct net *net, const struct answer *answer,
 		if (bridge == NULL)
 			return;
 		log_event(LOG_NORMAL, "service-failed session=%s cause=\"%s\"",
-		    bridge->login->id, sj_strerror(answer->error));
+		    bridge->login->id, answer->error != 0 ?
+		    sj_strerror(answer->error) : "no descriptor left");
 		sj_stream_reset(bridge->stream,
 		    answer->error == SJ_ERR_SERVICE ? SJ_RESET_SERVICE
 		    : SJ_RESET_LIMIT);

@@ -153,6 +153,9 @@ pass_on(struct monitor *monitor, struct connector_result *result,
 		return answer_send(monitor, &answer, descriptors, 1);
 	result->place[sizeof(result->place) - 1] = '\0';
 	result->text[sizeof(result->text) - 1] = '\0';
+	if (result->code == 0)
+		snprintf(result->text, sizeof(result->text),
+		    "no descriptor left");
 	log_event(LOG_NORMAL, "connect-failed session=%s place=\"%s\" "
 	    "cause=\"%s\"", login->id, log_escape(result->place, place,
 	    sizeof(place)), result->text);

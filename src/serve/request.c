@@ -111,9 +111,13 @@ request_receive(int fd, void *bytes, size_t capacity, int descriptors[2],
 	take_descriptors(&message, descriptors, descriptor_count);
 	if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0)
 		return length;
+	/* fewer than there was room for: this process can have no more */
+	if ((message.msg_flags & MSG_TRUNC) != 0 || descriptor_count == NULL ||
+	    *descriptor_count == DESCRIPTORS_MAX)
+		length = SJ_ERR_PROTOCOL;
 	while (descriptor_count != NULL && *descriptor_count > 0)
 		close(descriptors[--*descriptor_count]);
-	return SJ_ERR_PROTOCOL;
+	return length;
 }
 
 int

@@ -140,7 +140,8 @@ int request_send(int fd, const void *bytes, size_t length,
 /* Takes one packet. Its length, 0 (the other end is gone), SJ_AGAIN, or
  * SJ_ERR_PROTOCOL if it did not fit. Descriptors beyond the capacity of two
  * are closed, and all of a packet that did not fit; *descriptor_count may be
- * NULL if none are wanted. */
+ * NULL if none are wanted. It is 0 where this process can have no more of
+ * them. */
 ptrdiff_t request_receive(int fd, void *bytes, size_t capacity,
     int descriptors[2], size_t *descriptor_count);
 /* 1 if the array holds a NUL. */

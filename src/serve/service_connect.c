@@ -103,8 +103,10 @@ connect_on_answer(struct net *net, const struct answer *answer,
 	if (bridge == NULL || answer->error != 0 || count != 1) {
 		for (i = 0; i < count; i++)
 			close(descriptors[i]);
+		/* one that came and is not there: net can have no more */
 		if (bridge != NULL)
-			bridge_refuse(bridge, answer->code);
+			bridge_refuse(bridge, answer->error != 0 ?
+			    answer->code : SJ_RESET_LIMIT);
 		return;
 	}
 	bridge->pending = 0;

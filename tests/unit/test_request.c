@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "serve/request.c"
 #include "serve/store_relay.c"
@@ -116,6 +117,33 @@ test_more_descriptors_than_allowed(void **state)
 	assert_int_equal(lowest(), before);
 }
 
+/* The packet counts all the same: who waits for it can be told. */
+static void
+test_no_descriptor_left(void **state)
+{
+	int given[2], taken[2], before = lowest(), room;
+	struct rlimit limit, less;
+	size_t count;
+	char bytes[8];
+
+	(void)state;
+	given[0] = given[1] = pair[0];
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (room = 0; room < 2; room++) {
+		assert_int_equal(request_send(pair[0], "abc", 3, given, 2, 0),
+		    0);
+		count = 7;
+		less = limit;
+		less.rlim_cur = (rlim_t)(before + room);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+		assert_int_equal(request_receive(pair[1], bytes, sizeof(bytes),
+		    taken, &count), 3);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(count, 0);
+		assert_int_equal(lowest(), before);
+	}
+}
+
 static void
 test_the_other_end(void **state)
 {
@@ -210,6 +238,8 @@ main(void)
 		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_more_descriptors_than_allowed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_descriptor_left,
+		    set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_other_end, set_up,
 		    tear_down),
 		cmocka_unit_test(test_strings),
