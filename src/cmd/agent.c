@@ -2,6 +2,7 @@
 /*
  * cmd/agent.c - the life of the agent, its commands and what they ask for
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #define IDLE_MS 200                  /* the next command may be on its way */
 #define PATIENCE_MS 3000             /* for logouts of a private agent */
 #define REQUESTS_AT_ONCE 64
+#define CROWDED_MS 100               /* when no descriptor is left */
 
 /* --- sending ----------------------------------------------------------- */
 
@@ -251,11 +253,27 @@ connection_open(struct agent *agent, int fd)
 static void
 on_listen(struct loop_watch *watch, uint32_t events)
 {
+	struct agent *agent = watch->data;
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (fd >= 0)
-		connection_open(watch->data, fd);
+	if (fd >= 0) {
+		connection_open(agent, fd);
+	} else if (errno != EAGAIN && errno != EINTR &&
+	    errno != ECONNABORTED) {
+		/* no descriptor is left: epoll would tell without end */
+		loop_watch(agent->loop, watch, 0);
+		loop_timer(agent->loop, &agent->crowded, CROWDED_MS);
+	}
+}
+
+static void
+on_crowded(struct loop_timer *timer)
+{
+	struct agent *agent = timer->data;
+
+	if (loop_watch(agent->loop, &agent->listen, EPOLLIN) != 0)
+		loop_timer(agent->loop, timer, CROWDED_MS);
 }
 
 /* --- life -------------------------------------------------------------- */
@@ -355,7 +373,8 @@ agent_open(const struct agent_options *options)
 	agent->stays = options->stays;
 	agent->idle.call = on_idle;
 	agent->patience.call = on_patience;
-	agent->idle.data = agent->patience.data = agent;
+	agent->crowded.call = on_crowded;
+	agent->idle.data = agent->patience.data = agent->crowded.data = agent;
 	agent->listen.fd = options->listen_fd;
 	agent->listen.call = on_listen;
 	agent->listen.data = agent;

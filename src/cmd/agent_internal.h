@@ -79,6 +79,7 @@ struct agent {
 	uint64_t last_session;
 	struct loop_watch listen, signals;
 	struct loop_timer idle, patience;
+	struct loop_timer crowded;   /* until it listens again */
 	int is_private, stays, over;
 	struct message in, out;
 };

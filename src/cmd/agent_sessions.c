@@ -192,6 +192,8 @@ open_pump(struct stream *stream, struct message *in)
 	struct sj_stream *handle;
 	int error;
 
+	if (in->overflow)
+		return SJ_ERR_LIMIT;
 	options.service = message_text(in, FIELD_SERVICE);
 	options.urgency = (uint8_t)message_number(in, FIELD_URGENCY, 0);
 	options.weight = (uint8_t)message_number(in, FIELD_WEIGHT, 0);
@@ -217,7 +219,7 @@ open_pump(struct stream *stream, struct message *in)
 	else
 		pump.sink = take_fd(in, FIELD_SINK);
 	stream->pump = pump_open(connection->agent->loop, handle, &pump);
-	return stream->pump == NULL ? SJ_ERR_MEMORY : 0;
+	return stream->pump == NULL ? SJ_ERR_LIMIT : 0;
 }
 
 void

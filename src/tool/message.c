@@ -247,8 +247,15 @@ message_receive(int fd, struct message *message, int wait)
 		return 0;
 	}
 	message->length = (size_t)n;
-	if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-	    !is_well_formed(message)) {
+	/* fewer than there was room for: this process can have no more */
+	if ((header.msg_flags & MSG_CTRUNC) != 0 &&
+	    message->fd_count < MESSAGE_FDS_MAX) {
+		message_drop_fds(message);
+		message->overflow = 1;
+	} else if ((header.msg_flags & MSG_CTRUNC) != 0) {
+		message->length = 0;
+	}
+	if ((header.msg_flags & MSG_TRUNC) != 0 || !is_well_formed(message)) {
 		message_drop_fds(message);
 		return SJ_ERR_PROTOCOL;
 	}

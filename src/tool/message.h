@@ -19,7 +19,9 @@
 struct message {
 	size_t length;
 	size_t fd_count;
-	int overflow;                /* a field did not fit: is not sent */
+	int overflow;                /* a field did not fit: is not sent. Of one
+	                              * that came: its descriptors were more
+	                              * than this process can have */
 	int fds[MESSAGE_FDS_MAX];    /* received ones belong to the reader */
 	uint8_t bytes[MESSAGE_MAX];
 };

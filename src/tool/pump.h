@@ -39,8 +39,8 @@ struct pump_options {
 	void *data;
 };
 
-/* Takes over the stream and the descriptors, also if it fails: NULL, no
- * memory. Sets no stream data: hand it the stream's events. */
+/* Takes over the stream and the descriptors, also if it fails: NULL, no memory
+ * or no descriptor left. Sets no stream data: hand it the stream's events. */
 struct pump *pump_open(struct loop *loop, struct sj_stream *stream,
     const struct pump_options *options);
 void pump_on_event(struct pump *pump, const struct sj_event *event);

@@ -9,6 +9,7 @@ mute (never reads), reset, first (speaks first), sum. A PLACE is a port, [::1]:P
 import hashlib
 import os
 import random
+import resource
 import select
 import socket
 import struct
@@ -277,6 +278,39 @@ def crowd(place, count):
     threading.Event().wait()
 
 
+def scarce(place, count):
+    """more than there are descriptors for: those are refused, the others stay"""
+    held, refused = [], 0
+    for _ in range(int(count)):
+        try:
+            connection = connect(place)
+            connection.sendall(b"echo\n.")
+            if connection.recv(1) == b".":
+                held.append(connection)
+            else:
+                refused += 1
+        except (ConnectionResetError, BrokenPipeError):
+            refused += 1
+    for connection in held:
+        connection.sendall(b".")
+        assert connection.recv(1) == b"."
+    assert len(held) > 5 and refused > 5, f"{len(held)} held, {refused} refused"
+
+
+def crowd_agent(count):
+    """so many that only wait at the agent; until it is killed"""
+    connections = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(count))]
+    for connection in connections:
+        connection.connect(os.path.join(os.environ["XDG_RUNTIME_DIR"], "sojourn", "agent"))
+    print(count, flush=True)
+    threading.Event().wait()
+
+
+def allow(pid, count):
+    """a process has this many descriptors, whatever it had"""
+    resource.prlimit(int(pid), resource.RLIMIT_NOFILE, (int(count), int(count)))
+
+
 def deaf(place):
     """never reads; until it is killed"""
     connection = connect(place)
@@ -301,5 +335,6 @@ def push(place):
 
 if __name__ == "__main__":
     {function.__name__: function for function in (
-        serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, hold, crowd, deaf, push)}[
+        serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, hold, crowd, scarce,
+        crowd_agent, allow, deaf, push)}[
             sys.argv[1]](*sys.argv[2:])

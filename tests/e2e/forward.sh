@@ -293,6 +293,45 @@ expect 255 "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR" </dev/null
 says err "the server does not allow it"
 echo echo | expect 0 "$SOJOURN" forward "$TARGET" -W "$WORK/far.sock"
 expect 0 "$SOJOURN" logout --all
+expect 0 "$SOJOURN" agent --stop
+stop_server
+
+# no descriptor is left, at the server or in the agent: who finds none is
+# refused, and nobody else
+start_server
+case_of allow "$NET_PID" 80
+expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
+forward -L "127.0.0.1:0:127.0.0.1:$FAR"
+case_of scarce "$(at 1)" 100
+case_of echo "$(at 1)" 100
+stop_forward
+stop_server
+expect 0 "$SOJOURN" agent --stop
+start_server
+spent() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+for most in 60 61; do
+	"$SOJOURN" agent --run >agent.out 2>&1 &
+	AGENT=$!
+	until_true test -S "$XDG_RUNTIME_DIR/sojourn/agent"
+	expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
+	case_of allow "$AGENT" "$most"
+	forward -L "127.0.0.1:0:127.0.0.1:$FAR"
+	case_of scarce "$(at 1)" 80
+	case_of echo "$(at 1)" 100
+	stop_forward
+	says f.err "a limit is reached"
+	# commands that find none wait, and the agent with them
+	: >crowd.out
+	"$PYTHON" "$CASES" crowd_agent 80 >crowd.out &
+	CROWD=$!
+	until_true grep -q 80 crowd.out
+	before=$(spent "$AGENT")
+	sleep 1
+	[ $(($(spent "$AGENT") - before)) -lt 20 ] || fail "the agent turns round and round"
+	kill "$CROWD"
+	expect 0 "$SOJOURN" agent --stop
+	wait "$AGENT"
+done
 stop_server
 kill "$FAR_PID"
 echo ok

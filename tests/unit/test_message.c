@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +87,40 @@ descriptors_come_along(void **state)
 	close(ends[0]);
 	close(pair[0]);
 	close(pair[1]);
+}
+
+/* The message counts all the same: who sent it can be told. */
+static void
+no_descriptor_left(void **state)
+{
+	struct rlimit limit, less;
+	int pair[2], ends[2], room;
+	char byte;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (room = 0; room < 2; room++) {
+		pair_open(pair);
+		assert_int_equal(pipe(ends), 0);
+		message_begin(&out, 7);
+		message_put_fd(&out, ends[1]);
+		message_put_fd(&out, ends[1]);
+		assert_int_equal(message_send(pair[0], &out, 1), 0);
+		close(ends[1]);
+		less = limit;
+		less.rlim_cur = (rlim_t)(ends[1] + room);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+		assert_int_equal(message_receive(pair[1], &in, 0), 1);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		assert_int_equal(message_type(&in), 7);
+		assert_int_equal(in.overflow, 1);
+		assert_int_equal(in.fd_count, 0);
+		/* none is left open */
+		assert_int_equal(read(ends[0], &byte, 1), 0);
+		close(ends[0]);
+		close(pair[0]);
+		close(pair[1]);
+	}
 }
 
 static void
@@ -170,6 +205,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_come_back),
 		cmocka_unit_test(descriptors_come_along),
+		cmocka_unit_test(no_descriptor_left),
 		cmocka_unit_test(what_is_too_big_is_not_sent),
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(a_full_socket_says_again),
