@@ -567,8 +567,14 @@ verdict(const struct monitor *monitor)
 {
 	int status = monitor->net_status;
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		if (monitor->state == ENDING || monitor->options->once)
+			return 0;
+		/* it has logged why; whoever watches us is to start us again */
+		fprintf(stderr, "sojourn: serve: the net process has ended\n"
+		    "  next: see the log; start the server again, logins are "
+		    "kept\n");
+	}
 	if (WIFSIGNALED(status)) {
 		log_event(LOG_NORMAL, "net-died signal=%d", WTERMSIG(status));
 		complain("local", "see the log; start the server again, logins "

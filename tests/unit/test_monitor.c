@@ -341,10 +341,31 @@ connections(void **state)
 	close(pair[1]);
 }
 
+/* Whoever watches the server starts it again by its exit code. */
+static void
+what_the_end_of_net_means(void **state)
+{
+	struct serve_options asked = { .once = 0 };
+	struct monitor ended = { .state = SERVING, .options = &asked };
+
+	(void)state;
+	assert_int_equal(verdict(&ended), 255); /* of itself, in good order */
+	ended.state = ENDING;
+	assert_int_equal(verdict(&ended), 0);
+	asked.once = 1;
+	ended.state = SERVING;
+	assert_int_equal(verdict(&ended), 0);
+	ended.net_status = 255 << 8;
+	assert_int_equal(verdict(&ended), 255);
+	ended.net_status = 9;
+	assert_int_equal(verdict(&ended), 255);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_the_end_of_net_means),
 		cmocka_unit_test_setup_teardown(sizes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(turns, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(strings, set_up, tear_down),
