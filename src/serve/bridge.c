@@ -186,8 +186,9 @@ want(struct bridge *bridge, uint32_t set, uint32_t clear)
 {
 	uint32_t events = (bridge->watch.events | set) & ~clear;
 
-	/* a connection that nothing more comes from can still break */
-	if (bridge->resets && bridge->fd_ended && !bridge->stream_ended)
+	/* a connection that nothing more comes from can still break, or end */
+	if (bridge->kind == BRIDGE_CONNECT && bridge->fd_ended &&
+	    !bridge->stream_ended)
 		events |= EPOLLERR;
 	if (bridge->watch.fd >= 0)
 		net_watch(bridge->login->net, &bridge->watch, events);
@@ -201,6 +202,17 @@ settle(struct bridge *bridge)
 		return 0;
 	bridge_close(bridge, 0);
 	return 1;
+}
+
+/* A Unix socket's other end has been closed: whoever writes to it is told, but
+ * nothing broke, and what came from there still arrives. */
+static void
+far_left(struct bridge *bridge)
+{
+	sj_stream_stop(bridge->stream, SJ_RESET_NONE);
+	bridge->stream_ended = 1;
+	want(bridge, 0, EPOLLOUT);
+	settle(bridge);
 }
 
 static void
@@ -242,6 +254,10 @@ stream_to_fd(struct bridge *bridge)
 		}
 		if (n < 0 && bridge->resets) {
 			bridge_close(bridge, 1);
+			return;
+		}
+		if (n < 0 && bridge->kind == BRIDGE_CONNECT) {
+			far_left(bridge);
 			return;
 		}
 		if (n < 0) {
@@ -313,7 +329,7 @@ fd_to_stream(struct bridge *bridge)
 		want(bridge, EPOLLIN, 0);
 }
 
-/* Both ends of the process's socket are closed, and all that it wrote has been
+/* Both ends of the socket are closed, and all that was written there has been
  * read: nothing keeps epoll from reporting that for ever but leaving it. */
 static void
 hung_up(struct bridge *bridge)
@@ -322,6 +338,10 @@ hung_up(struct bridge *bridge)
 		return;
 	if (bridge->resets) {
 		bridge_close(bridge, 1);
+		return;
+	}
+	if (bridge->kind == BRIDGE_CONNECT) {
+		far_left(bridge);
 		return;
 	}
 	bridge->deaf = 1;

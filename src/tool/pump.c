@@ -276,6 +276,10 @@ source_to_stream(struct pump *pump)
 			watch_source(pump, 0); /* WRITABLE follows */
 			return;
 		}
+		if (capacity == SJ_ERR_RESET) {
+			watch_source(pump, 0); /* RESET follows, and says why */
+			return;
+		}
 		if (capacity < 0) {
 			end_all(pump, (int)capacity, 0,
 			    sj_strerror((int)capacity));
@@ -381,6 +385,19 @@ stream_to_sink(struct pump *pump)
 	watch_sink(pump, 1);
 }
 
+/* The peer takes no more of ours, but nothing broke: what it wrote before
+ * still comes. */
+static void
+peer_left(struct pump *pump)
+{
+	if (pump->is_one && !pump->source.over)
+		shutdown(pump->source.watch.fd, SHUT_RD);
+	end_close(pump, &pump->source);
+	pump->finished = pump->delivered = 1;
+	settle(pump);
+	stream_to_sink(pump); /* or it broke in both directions */
+}
+
 /* --- from the loop ----------------------------------------------------- */
 
 static void
@@ -480,7 +497,10 @@ pump_on_event(struct pump *pump, const struct sj_event *event)
 	else if (event->type == SJ_EV_DELIVERED) {
 		pump->delivered = 1;
 		settle(pump);
-	} else if (event->type == SJ_EV_RESET)
+	} else if (event->type == SJ_EV_RESET &&
+	    event->error == SJ_ERR_RESET && event->code == SJ_RESET_NONE)
+		peer_left(pump);
+	else if (event->type == SJ_EV_RESET)
 		end_all(pump, event->error != 0 ? event->error : SJ_ERR_RESET,
 		    event->code, event->text != NULL ? event->text : "");
 }

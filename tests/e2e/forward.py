@@ -255,6 +255,20 @@ def leave(place, name, *loud):
     connection.close()
 
 
+def told(place):
+    """who writes to one who has left, and closed all, is told"""
+    connection = connect(place)
+    sent = 0
+    try:
+        connection.sendall(b"leaves\n")
+        assert connection.recv(1) == b""
+        while sent < 256 * 1048576:
+            sent += connection.send(b"x" * 65536)
+    except (BrokenPipeError, ConnectionResetError):
+        return
+    raise AssertionError(f"{sent} bytes went nowhere")
+
+
 def hold(place, word="mute"):
     """until it is killed or the connection ends"""
     connection = connect(place)
@@ -335,6 +349,7 @@ def push(place):
 
 if __name__ == "__main__":
     {function.__name__: function for function in (
-        serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, hold, crowd, scarce,
+        serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, told,
+        hold, crowd, scarce,
         crowd_agent, allow, deaf, push)}[
             sys.argv[1]](*sys.argv[2:])

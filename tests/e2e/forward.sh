@@ -126,6 +126,10 @@ for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2" "$WORK/near loud"
 	[ "$(cat "sum$i")" = "$SUM" ] || fail "sent, closed, not arrived: $place"
 done
 
+for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2"; do
+	case_of told "$place"
+done
+
 # who never reads stops the far sender, and the other way round; nobody else
 settled() {	# FILE: the same twice, and not nothing
 	local before
