@@ -116,14 +116,15 @@ read_unseen(int fd, const char *question, char *out, size_t capacity)
 		return SJ_ERR_FILE;
 	unseen = before;
 	unseen.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+	sigemptyset(&held);
+	for (i = 0; i < SIGNALS_HELD; i++)
+		sigaddset(&held, signals[i]);
+	/* first: one that is noted before it is held would be waited past */
+	sigprocmask(SIG_BLOCK, &held, &waiting);
 	for (i = 0; i < SIGNALS; i++) {
 		came[i] = 0;
 		sigaction(signals[i], &note, &old[i]);
 	}
-	sigemptyset(&held);
-	for (i = 0; i < SIGNALS_HELD; i++)
-		sigaddset(&held, signals[i]);
-	sigprocmask(SIG_BLOCK, &held, &waiting);
 	tcsetattr(fd, TCSAFLUSH, &unseen);
 	write_text(fd, question);
 	result = read_line(fd, &waiting, out, capacity);
