@@ -24,6 +24,7 @@
 
 #include "cmd/host_config.h"
 #include "tool/config.h"
+#include "tool/die.h"
 #include "tool/printable.h"
 
 #define FILE_MAX ((size_t)1 << 20)
@@ -441,7 +442,7 @@ load_file(struct loader *loader, const char *path, int check, int must_be,
 	source.bytes = bytes;
 	result = config_read(&loader->rules, &source, error, capacity);
 	free(bytes);
-	return result == 0 ? 0 : SJ_ERR_FILE;
+	return result == 0 ? 0 : ERROR_CONFIGURED;
 }
 
 static int
@@ -485,7 +486,7 @@ complete_host(struct loader *loader, char *error, size_t capacity)
 	snprintf(error, capacity, "HostName %.200s of %.200s is not a host; "
 	    "of tokens it may have %%h and %%%%", loader->found.host_name,
 	    target->typed_host);
-	return SJ_ERR_FILE;
+	return ERROR_CONFIGURED;
 }
 
 static int
@@ -502,7 +503,7 @@ complete(struct loader *loader, char *error, size_t capacity)
 	    target_set_user(target, found->user) != 0) {
 		snprintf(error, capacity, "User %.200s of %.200s cannot be "
 		    "the name of a user", found->user, target->typed_host);
-		return SJ_ERR_FILE;
+		return ERROR_CONFIGURED;
 	}
 	if (!target->names_port && found->port != 0)
 		target->port = found->port;
@@ -510,7 +511,7 @@ complete(struct loader *loader, char *error, size_t capacity)
 	    target_set_application(target, found->application) != 0) {
 		snprintf(error, capacity, "Application %.200s cannot be the "
 		    "name of an application", found->application);
-		return SJ_ERR_FILE;
+		return ERROR_CONFIGURED;
 	}
 	config->identities_only = found->identities_only == 1;
 	config->accept_new = found->accept_new == 1;

@@ -30,7 +30,8 @@ struct host_config {
 
 /* text: [user@]host[:port][/application]. file: of --config, "none", or NULL
  * for the usual ones. words: tell on stderr what was left out. 0, or a negative
- * enum sj_err with error filled; to be freed in both cases. */
+ * enum sj_err or ERROR_CONFIGURED with error filled; to be freed in both
+ * cases. */
 int host_config_load(struct host_config *config, const char *text,
     const char *file, int words, char *error, size_t capacity);
 void host_config_free(struct host_config *config);

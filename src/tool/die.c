@@ -53,9 +53,12 @@ complain_error(int error, const char *cause)
 	/* somebody's words, where there is something to say of them; else a
 	 * call of this program */
 	if (error == SJ_ERR_ARGUMENT && cause != NULL && cause[0] != '\0')
-		return complain("usage", "sojourn help", "%s", cause);
+		return complain("usage", "see `sojourn help`", "%s", cause);
 	if (cause == NULL || cause[0] == '\0')
 		cause = sj_strerror(error);
+	if (error == ERROR_CONFIGURED)
+		return complain("local", "correct it there; `sojourn -G TARGET` "
+		    "reads it again", "%s", cause);
 	return complain(error_class_name(error), sj_error_next(error), "%s",
 	    cause);
 }

@@ -9,13 +9,16 @@
 #define SOJOURN_TOOL_DIE_H
 
 #define EXIT_SOJOURN 255
+/* Beside enum sj_err: what a configuration file says cannot be. */
+#define ERROR_CONFIGURED (-1000)
 
 /* Prints the two lines; next NULL or "": one. Control characters in the cause
  * are escaped. Returns 255, for main to return. */
 __attribute__((format(printf, 3, 4)))
 int complain(const char *class_name, const char *next, const char *format, ...);
-/* Of an enum sj_err; cause NULL or "": the error's own sentence. An argument with
- * a cause is one of the command line. */
+/* Of an enum sj_err or ERROR_CONFIGURED; cause NULL or "": the error's own
+ * sentence. SJ_ERR_ARGUMENT with a cause is what was typed, not what a program
+ * called. */
 int complain_error(int error, const char *cause);
 /* complain(), then exit(255). */
 __attribute__((format(printf, 3, 4), noreturn))

@@ -30,7 +30,7 @@ take(char *out, size_t capacity, const char *from, size_t length)
 static int
 fail(char *error, size_t capacity, const char *text, const char *why)
 {
-	snprintf(error, capacity, "\"%s\" is not a target: %s", text, why);
+	snprintf(error, capacity, "\"%.200s\" is not a target: %s", text, why);
 	return SJ_ERR_ARGUMENT;
 }
 

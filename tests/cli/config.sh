@@ -121,7 +121,7 @@ wrong() {	# TEXT SAYS
 	printf '%s\n' "$1" >"$OURS"
 	expect 255 "$SOJOURN" login work
 	says err "sojourn: local: $2"
-	says err "  next: "
+	says err "  next: correct it there; \`sojourn -G TARGET\` reads it again"
 	expect 255 "$SOJOURN" list --server work
 	says err "$2"
 }

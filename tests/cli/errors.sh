@@ -30,9 +30,11 @@ expect 255 "$SOJOURN" login --timeout x host
 says err "needs seconds"
 for target in a@ @a 'host:' host:0 host:70000 ::1 '[::1' '[::1]x' 'a b'; do
 	expect 255 "$SOJOURN" login -- "$target"
-	says err "sojourn: usage: \"$target\" is not a target"
-	says err "  next: sojourn help"
+	says err "sojourn: usage: \"$target\" is not a target: "
+	says err "  next: see \`sojourn help\`"
 done
+expect 255 "$SOJOURN" login "$(printf 'a%.0s' {1..5000})"
+says err "is not a target: its host"
 expect 255 "$SOJOURN" open host
 expect 255 "$SOJOURN" logout host --all
 expect 255 "$SOJOURN" agent --run --stop
