@@ -2,9 +2,11 @@
 /*
  * cmd/sojourn.c - the program: a table of verbs
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sojourn.h>
 
@@ -126,12 +128,29 @@ cmd_version(const struct command *command, int argc, char **argv)
 	return finish_stdout(0);
 }
 
+/* Who was started without one of the three gets it: a socket or a file that is
+ * opened later would be taken for it, and what is said would be written there.
+ * stdin is at its end, writing to stdout fails as it did. */
+static int
+open_standard(void)
+{
+	int fd;
+
+	for (fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null",
+		    fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return 0;
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct command *command;
 	const char *name = argc > 1 ? argv[1] : "";
 
+	if (!open_standard())
+		return EXIT_SOJOURN;
 	signal(SIGPIPE, SIG_IGN);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
 		name = "help";

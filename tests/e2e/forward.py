@@ -49,6 +49,7 @@ def answer(connection, folder):
     connection.settimeout(LIMIT_S)
     words = line_of(connection)
     if words is None:
+        connection.close()  # accept() still holds it
         return
     if words[0] == "echo":
         while part := connection.recv(65536):

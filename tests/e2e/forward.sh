@@ -218,6 +218,15 @@ echo reset | expect 255 "$SOJOURN" forward --json "$TARGET" -W "127.0.0.1:$FAR"
 says err '"result":"SJ_ERR_RESET","code":1'
 says err "connection reset at the far end"
 
+# started without one of the standard streams: none is another's socket
+expect 0 "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR" <&-
+{ echo echo; echo me; } | limited "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR" 2>err >&-
+[ $? = 255 ] || fail "-W without stdout"
+says err "cannot write: Bad file descriptor"
+{ echo echo; echo me; } | limited "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR" >out 2>&- ||
+    fail "-W without stderr"
+says out me
+
 # a real ssh through it
 SSHD=$(command -v sshd || ls /usr/sbin/sshd 2>/dev/null)
 if [ -n "$SSHD" ] && command -v ssh >/dev/null && command -v sftp >/dev/null; then
