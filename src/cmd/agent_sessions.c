@@ -21,6 +21,7 @@
  * library does. */
 #define LOGOUT_PATIENCE_MS 3000
 #define LOGOUT_ROUND_TRIPS 8
+#define NO_DESCRIPTOR "the agent has no descriptor left"
 
 /* --- looking up -------------------------------------------------------- */
 
@@ -182,8 +183,9 @@ take_fd(struct message *message, uint8_t field)
 	return fd;
 }
 
+/* *text: why, if the error's own sentence does not tell. */
 static int
-open_pump(struct stream *stream, struct message *in)
+open_pump(struct stream *stream, struct message *in, const char **text)
 {
 	struct connection *connection = stream->connection;
 	struct sj_stream_options options = SJ_STREAM_OPTIONS;
@@ -192,8 +194,10 @@ open_pump(struct stream *stream, struct message *in)
 	struct sj_stream *handle;
 	int error;
 
-	if (in->overflow)
+	if (in->overflow) {
+		*text = NO_DESCRIPTOR;
 		return SJ_ERR_LIMIT;
+	}
 	options.service = message_text(in, FIELD_SERVICE);
 	options.urgency = (uint8_t)message_number(in, FIELD_URGENCY, 0);
 	options.weight = (uint8_t)message_number(in, FIELD_WEIGHT, 0);
@@ -219,6 +223,7 @@ open_pump(struct stream *stream, struct message *in)
 	else
 		pump.sink = take_fd(in, FIELD_SINK);
 	stream->pump = pump_open(connection->agent->loop, handle, &pump);
+	*text = NO_DESCRIPTOR;
 	return stream->pump == NULL ? SJ_ERR_LIMIT : 0;
 }
 
@@ -229,6 +234,7 @@ stream_open(struct connection *connection)
 	uint64_t number = message_number(&agent->in, FIELD_STREAM, 0);
 	struct session *session = find_session(agent,
 	    message_number(&agent->in, FIELD_SESSION, 0));
+	const char *text = NULL;
 	struct stream *stream;
 	int error;
 
@@ -246,9 +252,9 @@ stream_open(struct connection *connection)
 	stream->number = number;
 	stream->next = session->streams;
 	session->streams = stream;
-	error = open_pump(stream, &agent->in);
+	error = open_pump(stream, &agent->in, &text);
 	if (error != 0) {
-		refuse_stream(connection, number, error, NULL);
+		refuse_stream(connection, number, error, text);
 		stream_free(stream);
 	}
 }

@@ -258,15 +258,15 @@ connections_max(void)
 static int
 run_listeners(struct run *run, size_t count)
 {
-	char error[FORWARD_TEXT_MAX + 256];
+	struct listen_error error;
 	size_t i;
 
 	interrupt_catch();
 	for (i = 0; i < count; i++)
-		if (listen_open(&run->listeners, &run->forwards[i], error,
-		    sizeof(error)) != 0)
-			return complain("local", "choose another port or path, "
-			    "or end what has this one", "forward: %s", error);
+		if (listen_open(&run->listeners, &run->forwards[i],
+		    &error) != 0)
+			return complain("local", error.next, "forward: %s",
+			    error.cause);
 	for (i = 0; i < run->listeners.count; i++)
 		tell_listener(&run->listeners.list[i], run->common);
 	if (fflush(stdout) != 0)

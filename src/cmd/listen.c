@@ -21,13 +21,14 @@
 #define PORT_TRIES 16                /* for one that is free in both families */
 
 static int
-fail(char *error, size_t capacity, const struct forward_place *place,
-    const char *cause)
+fail(struct listen_error *error, const struct forward_place *place,
+    const char *cause, const char *next)
 {
 	char text[FORWARD_TEXT_MAX];
 
-	snprintf(error, capacity, "cannot listen on %s: %s",
+	snprintf(error->cause, sizeof(error->cause), "cannot listen on %s: %s",
 	    forward_show(place, text, sizeof(text)), cause);
+	error->next = next;
 	return SJ_ERR_SOCKET;
 }
 
@@ -50,9 +51,22 @@ add(struct listeners *listeners, int fd, const struct forward *forward)
 
 /* --- paths ------------------------------------------------------------- */
 
+/* What exists is never removed, as ssh does not: whether somebody still needs
+ * it can be seen by whoever looks, not from here. */
+static int
+fail_path(struct listen_error *error, const struct forward_place *place,
+    int cause)
+{
+	return cause == EADDRINUSE ? fail(error, place, "the path exists",
+	    "remove it if nobody listens there any more, or choose another "
+	    "path") :
+	    fail(error, place, strerror(cause), "check the directory that it "
+	    "is to be in, or choose another path");
+}
+
 static int
 open_path(struct listeners *listeners, const struct forward *forward,
-    char *error, size_t capacity)
+    struct listen_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -63,23 +77,23 @@ open_path(struct listeners *listeners, const struct forward *forward,
 
 	strcpy(address.sun_path, forward->from.path);
 	if (fd < 0)
-		return fail(error, capacity, &forward->from, strerror(errno));
+		return fail_path(error, &forward->from, errno);
 	mask = umask(0177);
 	failed = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (failed) {
+		failed = errno;
 		close(fd);
-		return fail(error, capacity, &forward->from,
-		    errno == EADDRINUSE ? "the path exists" : strerror(errno));
+		return fail_path(error, &forward->from, failed);
 	}
 	listener = add(listeners, fd, forward);
 	if (listener == NULL || lstat(forward->from.path, &status) != 0)
-		return fail(error, capacity, &forward->from, strerror(errno));
+		return fail_path(error, &forward->from, errno);
 	listener->at = forward->from;
 	listener->device = status.st_dev;
 	listener->inode = status.st_ino;
 	return listen(fd, SOMAXCONN) == 0 ? 0 :
-	    fail(error, capacity, &forward->from, strerror(errno));
+	    fail_path(error, &forward->from, errno);
 }
 
 /* --- addresses --------------------------------------------------------- */
@@ -187,8 +201,23 @@ bind_all(struct listeners *listeners, const struct forward *forward,
 }
 
 static int
+fail_host(struct listen_error *error, const struct forward_place *place,
+    int cause)
+{
+	const char *next = "choose another port or address";
+
+	if (cause == EADDRINUSE)
+		next = "choose another port, or end what has this one";
+	else if (cause == EACCES)
+		next = "ports below 1024 are root's: choose another";
+	else if (cause == EADDRNOTAVAIL)
+		next = "choose an address that this machine has: `ip address`";
+	return fail(error, place, strerror(cause), next);
+}
+
+static int
 open_host(struct listeners *listeners, const struct forward *forward,
-    char *error, size_t capacity)
+    struct listen_error *error)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
@@ -206,26 +235,26 @@ open_host(struct listeners *listeners, const struct forward *forward,
 	cause = getaddrinfo(host[0] == '\0' || is_all ? NULL : host,
 	    "0", &hints, &list);
 	if (cause != 0)
-		return fail(error, capacity, &forward->from,
-		    gai_strerror(cause));
+		return fail(error, &forward->from, gai_strerror(cause),
+		    "check the name, or put an address of this machine there");
 	for (tries = 0; tries < PORT_TRIES; tries++) {
 		cause = bind_all(listeners, forward, list, &at);
 		if (cause != EADDRINUSE || forward->from.port != 0)
 			break;
 	}
 	freeaddrinfo(list);
-	return cause == 0 ? 0 : fail(error, capacity, &at, strerror(cause));
+	return cause == 0 ? 0 : fail_host(error, &at, cause);
 }
 
 /* --- all --------------------------------------------------------------- */
 
 int
 listen_open(struct listeners *listeners, const struct forward *forward,
-    char *error, size_t capacity)
+    struct listen_error *error)
 {
 	if (forward->from.is_path)
-		return open_path(listeners, forward, error, capacity);
-	return open_host(listeners, forward, error, capacity);
+		return open_path(listeners, forward, error);
+	return open_host(listeners, forward, error);
 }
 
 void

@@ -25,10 +25,15 @@ struct listeners {
 	struct listener list[LISTENERS_MAX];
 };
 
+struct listen_error {
+	char cause[FORWARD_TEXT_MAX + 256];
+	const char *next;            /* what to do about it */
+};
+
 /* Opens all sockets of a forwarding: the loopback of both families if it names
  * no address. 0, or negative with error filled; some may be open then. */
 int listen_open(struct listeners *listeners, const struct forward *forward,
-    char *error, size_t capacity);
+    struct listen_error *error);
 /* Closes all and removes their paths. */
 void listen_close(struct listeners *listeners);
 /* A connection, or -1 with errno. */

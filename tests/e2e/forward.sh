@@ -185,12 +185,18 @@ cmp page web/page || fail "http: other bytes"
 # a port, a path that is in use
 expect 255 "$SOJOURN" forward "$TARGET" -L "$NEAR:h:1"
 says err "sojourn: local: forward: cannot listen on 127.0.0.1:$NEAR: Address already in use"
+says err "  next: choose another port, or end what has this one"
 touch file
 expect 255 "$SOJOURN" forward "$TARGET" -L "$WORK/new:h:1" -L "$WORK/file:h:1"
 says err "cannot listen on $WORK/file: the path exists"
+says err "  next: remove it if nobody listens there any more, or choose another path"
 [ -e file ] && [ ! -e new ] || fail "the wrong path is removed"
+expect 255 "$SOJOURN" forward "$TARGET" -L "$WORK/none/new:h:1"
+says err "cannot listen on $WORK/none/new: No such file or directory"
+says err "  next: check the directory that it is to be in"
 expect 255 "$SOJOURN" forward "$TARGET" -L "203.0.113.7:0:h:1"
 says err "203.0.113.7"
+says err "  next: choose an address that this machine has"
 
 # logged out: it ends, and the connections break at both ends
 stop_forward
@@ -332,7 +338,7 @@ for most in 60 61; do
 	case_of scarce "$(at 1)" 80
 	case_of echo "$(at 1)" 100
 	stop_forward
-	says f.err "a limit is reached"
+	says f.err "the agent has no descriptor left"
 	# commands that find none wait, and the agent with them
 	: >crowd.out
 	"$PYTHON" "$CASES" crowd_agent 80 >crowd.out &
