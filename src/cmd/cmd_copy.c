@@ -232,24 +232,26 @@ static int
 get_all(struct copy *copy, struct plan *plan, struct copy_receive *receive)
 {
 	const char **paths = calloc(plan->count, sizeof(*paths));
+	uint64_t *sessions = calloc(plan->count, sizeof(*sessions));
 	size_t at, n, i;
-	int error = 0;
+	int error = paths != NULL && sessions != NULL ? 0 :
+	    copy_fail(copy, SJ_ERR_MEMORY, "%s", sj_strerror(SJ_ERR_MEMORY));
 
-	if (paths == NULL)
-		return copy_fail(copy, SJ_ERR_MEMORY, "%s",
-		    sj_strerror(SJ_ERR_MEMORY));
+	/* everywhere first: a question can be interrupted, and what follows
+	 * has none */
 	for (at = 0; error == 0 && at < plan->count; at += n) {
-		uint64_t session;
-
+		n = same_server(plan->words + at, plan->count - at);
+		error = log_in(copy, plan, plan->words[at], &sessions[at]);
+	}
+	interrupt_catch();
+	for (at = 0; error == 0 && at < plan->count; at += n) {
 		n = same_server(plan->words + at, plan->count - at);
 		for (i = 0; i < n; i++)
 			paths[i] = remote_path(plan->words[at + i]);
-		error = log_in(copy, plan, plan->words[at], &session);
-		interrupt_catch();
-		if (error == 0)
-			error = copy_get(copy, session, paths, n, receive);
+		error = copy_get(copy, sessions[at], paths, n, receive);
 	}
 	free(paths);
+	free(sessions);
 	return error;
 }
 

@@ -167,6 +167,30 @@ no_rests . "$HOME"
 says err "limited: cannot write: File too large"
 [ ! -e limited ] || fail "a part of a file has its name"
 
+# a question on the terminal can be interrupted, that of the second server, too:
+# "localhost" is a name that no key is known for
+mkdir asked
+timeout --foreground -k 1 30 python3 - $COPY $HOST:two localhost:two asked >asked.out 2>&1 <<-'X'
+	import os, pty, sys
+	pid, fd = pty.fork()
+	if pid == 0:
+	    os.execvp(sys.argv[1], sys.argv[1:])
+	seen = b""
+	try:
+	    while part := os.read(fd, 4096):
+	        asked = b"Trust it" in seen
+	        seen += part
+	        if not asked and b"Trust it" in seen:
+	            os.write(fd, b"\x03")
+	except OSError:
+	    pass
+	print(seen.decode())
+	print("ended by", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+X
+says asked.out "ended by -2"
+says asked.out "Trust it"
+[ -z "$(ls asked)" ] || fail "copied before all were asked"
+
 # the command is ended in the middle: no part of a file under its name
 truncate -s 64G huge
 ended() {	# SIGNAL: of a copy that has begun
