@@ -45,7 +45,7 @@ doctor_set(struct doctor *doctor, enum doctor_step step, int error,
 	if (error == 0)
 		next = "";
 	else if (next == NULL)
-		next = sj_error_next(error);
+		next = error_next(error);
 	snprintf(result->next, sizeof(result->next), "%s", next);
 }
 

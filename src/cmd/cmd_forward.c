@@ -270,7 +270,7 @@ run_listeners(struct run *run, size_t count)
 	for (i = 0; i < run->listeners.count; i++)
 		tell_listener(&run->listeners.list[i], run->common);
 	if (fflush(stdout) != 0)
-		return complain("local", NULL, "cannot write to stdout");
+		return EXIT_SOJOURN; /* main() says why */
 	return loop(run);
 }
 
@@ -300,7 +300,7 @@ run_join(const struct run *run, const struct forward_place *place)
 		return complain("stream", forward_next(event.code), "%s: %s",
 		    shown, forward_cause(event.code));
 	return complain(error_class_name(event.error),
-	    sj_error_next(event.error), "%s: %s", shown,
+	    error_next(event.error), "%s: %s", shown,
 	    event.error == SJ_ERR_SERVICE ? "the server does not forward" :
 	    event.text[0] != '\0' ? event.text : sj_strerror(event.error));
 }

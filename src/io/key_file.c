@@ -241,7 +241,8 @@ key_file_read(const char *path, const char *passphrase, struct key_file *key,
 
 	memset(key, 0, sizeof *key);
 	if (text == NULL) {
-		snprintf(error, capacity, "%s: %s", path, strerror(errno));
+		snprintf(error, capacity, "%s: %s", path, errno == EINVAL ?
+		    "it is not a regular file" : strerror(errno));
 		return SJ_ERR_FILE;
 	}
 	if (strstr(text, PRIVATE) != NULL && (info.st_mode & 077) != 0) {

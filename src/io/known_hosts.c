@@ -94,8 +94,10 @@ known_hosts_find(const char *state_dir, const char *host, unsigned port,
 
 	memset(known, 0, sizeof *known);
 	if (file_name(state_dir, path, sizeof path) < 0 ||
-	    host_name(host, port, name, sizeof name) < 0)
+	    host_name(host, port, name, sizeof name) < 0) {
+		errno = ENAMETOOLONG;
 		return -1;
+	}
 	text = file_read(path, FILE_MAX, &length, NULL);
 	if (text == NULL)
 		return errno == ENOENT ? 0 : -1;

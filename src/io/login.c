@@ -233,6 +233,17 @@ find_key(struct driver *driver, const struct target *target,
 	return 0;
 }
 
+static void
+fail_known_hosts(struct sj_endpoint *endpoint, int cause)
+{
+	char text[512];
+
+	snprintf(text, sizeof text, "%.300s/known_hosts cannot be read: %s",
+	    sj__endpoint_options(endpoint)->state_dir, cause == EINVAL ?
+	    "it is not a regular file" : strerror(cause));
+	sj__endpoint_set_error(endpoint, text);
+}
+
 int
 sj_login(struct sj_endpoint *endpoint, const char *text,
     const struct sj_login_options *options, struct sj_session **session)
@@ -266,12 +277,13 @@ sj_login(struct sj_endpoint *endpoint, const char *text,
 	login.application = target.application;
 	login.user = target.user;
 	error = find_key(driver, &target, &login, pinned, &known);
-	if (error < 0) {
-		sj__endpoint_set_error(endpoint, error == SJ_ERR_FILE ?
-		    "known_hosts cannot be read" :
+	if (error == SJ_ERR_FILE)
+		fail_known_hosts(endpoint, errno);
+	else if (error < 0)
+		sj__endpoint_set_error(endpoint,
 		    "the server key is neither SHA256:... nor BASE64");
+	if (error < 0)
 		return error;
-	}
 	snprintf(literal, sizeof literal, "[%s]:%u", target.host, target.port);
 	if (strchr(target.host, ':') == NULL)
 		snprintf(literal, sizeof literal, "%s:%u", target.host,

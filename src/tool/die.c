@@ -50,16 +50,9 @@ complain(const char *class_name, const char *next, const char *format, ...)
 int
 complain_error(int error, const char *cause)
 {
-	/* somebody's words, where there is something to say of them; else a
-	 * call of this program */
-	if (error == SJ_ERR_ARGUMENT && cause != NULL && cause[0] != '\0')
-		return complain("usage", "see `sojourn help`", "%s", cause);
 	if (cause == NULL || cause[0] == '\0')
 		cause = sj_strerror(error);
-	if (error == ERROR_CONFIGURED)
-		return complain("local", "correct it there; `sojourn -G TARGET` "
-		    "reads it again", "%s", cause);
-	return complain(error_class_name(error), sj_error_next(error), "%s",
+	return complain(error_class_name(error), error_next(error), "%s",
 	    cause);
 }
 
@@ -75,8 +68,22 @@ die(const char *class_name, const char *next, const char *format, ...)
 }
 
 const char *
+error_next(int error)
+{
+	if (error == ERROR_CONFIGURED)
+		return "correct it there; `sojourn -G TARGET` reads it again";
+	if (error == SJ_ERR_ARGUMENT)
+		return "sojourn help";
+	return sj_error_next(error);
+}
+
+const char *
 error_class_name(int error)
 {
+	if (error == ERROR_CONFIGURED)
+		return "local";
+	if (error == SJ_ERR_ARGUMENT)
+		return "usage";
 	switch ((enum sj_class)sj_error_class(error)) {
 	case SJ_CLASS_CALLER:
 		return "program";

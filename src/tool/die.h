@@ -17,13 +17,15 @@
 __attribute__((format(printf, 3, 4)))
 int complain(const char *class_name, const char *next, const char *format, ...);
 /* Of an enum sj_err or ERROR_CONFIGURED; cause NULL or "": the error's own
- * sentence. SJ_ERR_ARGUMENT with a cause is what was typed, not what a program
- * called. */
+ * sentence. */
 int complain_error(int error, const char *cause);
 /* complain(), then exit(255). */
 __attribute__((format(printf, 3, 4), noreturn))
 void die(const char *class_name, const char *next, const char *format, ...);
-/* "login" of SJ_ERR_REFUSED. */
+/* "login" of SJ_ERR_REFUSED; "usage" of SJ_ERR_ARGUMENT: here it is what was
+ * typed, not what a program called. */
 const char *error_class_name(int error);
+/* As sj_error_next(), for whoever uses the command. */
+const char *error_next(int error);
 
 #endif

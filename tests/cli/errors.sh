@@ -31,7 +31,7 @@ says err "needs seconds"
 for target in a@ @a 'host:' host:0 host:70000 ::1 '[::1' '[::1]x' 'a b'; do
 	expect 255 "$SOJOURN" login -- "$target"
 	says err "sojourn: usage: \"$target\" is not a target: "
-	says err "  next: see \`sojourn help\`"
+	says err "  next: sojourn help"
 done
 expect 255 "$SOJOURN" login "$(printf 'a%.0s' {1..5000})"
 says err "is not a target: its host"
@@ -92,6 +92,22 @@ says err "is not the pinned one"
 "$SOJOURN" key new "$HOME/other" >/dev/null
 provokes SJ_ERR_REFUSED 255 "$SOJOURN" login -i "$HOME/other" "$TARGET"
 says err "refused"
+mkdir folder
+expect 255 "$SOJOURN" login -i folder "$TARGET"
+says err "/folder: it is not a regular file"
+# what names no key of a server; a file of those that is none
+expect 255 "$SOJOURN" login -i "$HOME/key" --server-key bad "$TARGET"
+says err "sojourn: usage: the server key is neither SHA256:... nor BASE64"
+says err "  next: sojourn help"
+expect 1 "$SOJOURN" doctor -i "$HOME/key" --server-key bad "$TARGET"
+says err "sojourn: usage: key: the server key is neither SHA256:... nor BASE64"
+says err "  next: sojourn help"
+mv "$XDG_STATE_HOME/sojourn/known_hosts" away
+mkdir "$XDG_STATE_HOME/sojourn/known_hosts"
+provokes SJ_ERR_FILE 255 "$SOJOURN" login -i "$HOME/key" "$TARGET"
+says err "$XDG_STATE_HOME/sojourn/known_hosts cannot be read: it is not a regular file"
+rmdir "$XDG_STATE_HOME/sojourn/known_hosts"
+mv away "$XDG_STATE_HOME/sojourn/known_hosts"
 # no key at all
 provokes SJ_ERR_NO_CREDENTIAL 255 "$SOJOURN" login "$TARGET"
 # an application that is not there

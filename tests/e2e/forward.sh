@@ -186,6 +186,8 @@ cmp page web/page || fail "http: other bytes"
 expect 255 "$SOJOURN" forward "$TARGET" -L "$NEAR:h:1"
 says err "sojourn: local: forward: cannot listen on 127.0.0.1:$NEAR: Address already in use"
 says err "  next: choose another port, or end what has this one"
+limited "$SOJOURN" forward "$TARGET" -L 0:h:1 2>err >/dev/full
+[ $? = 255 ] && [ "$(cat err)" = "sojourn: local: cannot write to stdout" ] || fail "listeners to a full disk: $(cat err)"
 touch file
 expect 255 "$SOJOURN" forward "$TARGET" -L "$WORK/new:h:1" -L "$WORK/file:h:1"
 says err "cannot listen on $WORK/file: the path exists"
