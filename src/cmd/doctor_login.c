@@ -237,14 +237,14 @@ on_ended(struct attempt *attempt, const struct sj_event *event, int *started)
 static void
 run(struct attempt *attempt)
 {
-	uint64_t end = loop_now_ms() + attempt->doctor->timeout_ms +
-	    PATIENCE_MS;
+	uint64_t now = loop_now_ms();
+	uint64_t end = now + attempt->doctor->timeout_ms + PATIENCE_MS;
 	struct sj_event event;
 	int started = 0;
 
-	while (!attempt->is_over && loop_now_ms() < end) {
+	for (; !attempt->is_over && now < end; now = loop_now_ms()) {
 		int result = sj_poll(attempt->endpoint, &event,
-		    (int)(end - loop_now_ms()));
+		    (int)(end - now));
 
 		if (result < 0)
 			break;
