@@ -152,6 +152,9 @@ main(int argc, char **argv)
 	if (!open_standard())
 		return EXIT_SOJOURN;
 	signal(SIGPIPE, SIG_IGN);
+	/* ignored, as it may have been handed to us: no child could be waited
+	 * for */
+	signal(SIGCHLD, SIG_DFL);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
 		name = "help";
 	else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

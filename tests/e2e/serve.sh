@@ -200,4 +200,17 @@ expect 0 "$SOJOURN" login --no-agent --server-key "$SERVER_KEY" "$TARGET"
 until_true gone "$SERVER_PID"
 wait "$SERVER_PID" || fail "--once ends with $?"
 SERVER_PID=
+
+# who started it may have wanted to hear of no children: the server has to
+PORT=
+REAL=$SOJOURN
+printf '#!/bin/sh\nexec env --ignore-signal=CHLD "%s" "$@"\n' "$REAL" >deaf
+chmod +x deaf
+SOJOURN=$WORK/deaf
+start_server
+SOJOURN=$REAL
+kill "$SERVER_PID"
+until_true gone "$SERVER_PID"
+wait "$SERVER_PID" || fail "ends with $?"
+SERVER_PID=
 echo ok
