@@ -610,6 +610,22 @@ expand_variables(const char *text)
 	return out;
 }
 
+/* A relative one is one of the directory that the command stands in; the agent
+ * stands elsewhere. To be freed, as path is in here. */
+static char *
+make_absolute(char *path)
+{
+	char here[PATH_MAX], *out = NULL;
+
+	if (path == NULL || path[0] == '/')
+		return path;
+	if (getcwd(here, sizeof(here)) == NULL ||
+	    asprintf(&out, "%s/%s", here, path) < 0)
+		out = NULL;
+	free(path);
+	return out;
+}
+
 /* As ssh: "~", then %-tokens, then variables. To be freed; NULL: something in
  * it is not known here. */
 static char *
@@ -628,7 +644,7 @@ expand_file(const struct loader *loader, const char *text)
 	if (path != NULL)
 		tokens = config_expand(path, values, &unknown);
 	if (tokens != NULL)
-		out = expand_variables(tokens);
+		out = make_absolute(expand_variables(tokens));
 	free(path);
 	free(tokens);
 	return out;
@@ -663,8 +679,9 @@ add_key(struct key_list *list, const char *word)
 	if (list->count == KEYS_MAX ||
 	    list->length + length + 2 > list->capacity) {
 		if (list->words)
-			fprintf(stderr, "%s is left out: a login has no more "
-			    "tries\n", word);
+			fprintf(stderr, "%s is left out: %s\n", word,
+			    list->count == KEYS_MAX ? "a login has no more tries"
+			    : "the names of all keys together are too long");
 		return;
 	}
 	list->length += (size_t)snprintf(list->out + list->length,

@@ -270,6 +270,21 @@ keys 'IdentityFile ~/other' 'IdentityFile ~/missing' 'IdentityFile ~/key'
 expect 0 "$SOJOURN" login --json work
 says out "$(ssh-keygen -lf "$HOME/key.pub" | cut -d' ' -f2)"
 expect 0 "$SOJOURN" logout work
+# a relative one is relative to here, also for the agent, which is elsewhere
+keys 'IdentityFile home/key'
+expect 0 "$SOJOURN" login work
+expect 0 "$SOJOURN" logout work
+expect 0 "$SOJOURN" -G -v work
+says out "key $WORK/home/key"
+# too long together for the agent: said so, and not that there are too many
+mkdir -p "$(printf 'd%.0s' {1..200})"/{a,b,c}
+cp "$HOME/key" "$(printf 'd%.0s' {1..200})/a"
+cp "$HOME/key" "$(printf 'd%.0s' {1..200})/b"
+cp "$HOME/key" "$(printf 'd%.0s' {1..200})/c"
+keys "IdentityFile $(printf 'd%.0s' {1..200})/"{a,b,c}/key
+expect 0 "$SOJOURN" -G -v work
+says err "/c/key is left out: the names of all keys together are too long"
+keys 'IdentityFile ~/other' 'IdentityFile ~/missing' 'IdentityFile ~/key'
 # the one that was named is the only one
 expect 255 "$SOJOURN" login -i "$HOME/other" work
 says err "refused"
