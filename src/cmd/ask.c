@@ -176,6 +176,7 @@ ask_program(const char *question, char *out, size_t capacity)
 {
 	const char *program = getenv("SSH_ASKPASS");
 	int ends[2], status = -1, result;
+	char rest;
 	pid_t child;
 
 	if (program == NULL || program[0] == '\0')
@@ -187,6 +188,9 @@ ask_program(const char *question, char *out, size_t capacity)
 		run_askpass(program, question, ends[1]);
 	close(ends[1]);
 	result = child > 0 ? read_line(ends[0], NULL, out, capacity) : SJ_ERR_FILE;
+	/* the first line counts, as for ssh; whoever says more is no failure */
+	while (result == 0 && read(ends[0], &rest, 1) == 1)
+		;
 	close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

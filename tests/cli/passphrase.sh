@@ -114,6 +114,15 @@ rm -f asked
 SSH_ASKPASS_REQUIRE=force expect 0 env --ignore-signal=CHLD setsid -w \
     "$SOJOURN" login $PIN -i locked "$TARGET"
 expect 0 "$SOJOURN" logout "$TARGET"
+cat >chatty <<-'X'
+	#!/bin/sh
+	echo "$1" >>"$ASKED"
+	echo secret
+	sleep 0.2
+	echo and || exit 1
+X
+chmod +x chatty
+SSH_ASKPASS=$WORK/chatty SSH_ASKPASS_REQUIRE=force by_program 1
 AFTER=3 DISPLAY=:7 by_program 3
 says asked "That is not it."
 AFTER=9 SSH_ASKPASS_REQUIRE=force expect 255 setsid -w "$SOJOURN" login $PIN \
