@@ -116,22 +116,42 @@ find_cipher(const struct key_cipher *how)
 	return cipher;
 }
 
+/* The options of the derivation; false: they are not for us. */
+static bool
+read_options(const struct key_cipher *how, struct span *salt,
+    uint32_t *rounds)
+{
+	struct reader reader = reader_of(how->options.data,
+	    how->options.length);
+
+	*salt = read_span(&reader, read_uint(&reader, 4));
+	*rounds = (uint32_t)read_uint(&reader, 4);
+	return !reader.failed && reader.at == reader.end &&
+	    salt->length > 0 && *rounds > 0 && *rounds <= ROUNDS_MAX;
+}
+
+bool
+key_cipher_is_known(const struct key_cipher *how)
+{
+	struct span salt;
+	uint32_t rounds;
+
+	return find_cipher(how) != NULL && read_options(how, &salt, &rounds);
+}
+
 bool
 key_cipher_open(const struct key_cipher *how, const char *passphrase,
     uint8_t *out)
 {
-	struct reader reader = reader_of(how->options.data,
-	    how->options.length);
-	struct span salt = read_span(&reader, read_uint(&reader, 4));
-	uint64_t rounds = read_uint(&reader, 4);
 	const struct cipher *cipher = find_cipher(how);
+	struct span salt;
+	uint32_t rounds;
 	uint8_t key[64 + 16];
 	bool good;
 
-	if (cipher == NULL || reader.failed || reader.at != reader.end ||
-	    rounds > ROUNDS_MAX || bcrypt_pbkdf(passphrase, strlen(passphrase),
-	    salt.data, salt.length, (uint32_t)rounds, key, cipher->key_size +
-	    cipher->iv_size) < 0)
+	if (cipher == NULL || !read_options(how, &salt, &rounds) ||
+	    bcrypt_pbkdf(passphrase, strlen(passphrase), salt.data,
+	    salt.length, rounds, key, cipher->key_size + cipher->iv_size) < 0)
 		return false;
 	if (cipher->mode == MODE_CHACHA)
 		good = open_chacha(key, how->sealed, how->tag.data, out);

@@ -12,6 +12,8 @@ struct key_cipher {
 	struct span cipher, kdf, options, sealed, tag;
 };
 
+/* False: no passphrase will ever do, here. */
+bool key_cipher_is_known(const struct key_cipher *how);
 /* Opens the section into out, of sealed.length. False: a cipher or derivation
  * that is not known, or the passphrase is wrong as far as the cipher tells; the
  * check words of the section tell the rest. */

@@ -109,7 +109,8 @@ read_sealed(const struct key_cipher *how, const char *passphrase,
 	bool good = true;
 
 	key->is_encrypted = true;
-	if (passphrase == NULL ||
+	key->is_foreign = !key_cipher_is_known(how);
+	if (passphrase == NULL || key->is_foreign ||
 	    (section = malloc(how->sealed.length + 1)) == NULL)
 		return true;
 	if (key_cipher_open(how, passphrase, section) &&

@@ -22,6 +22,7 @@ struct key_file {
 	struct evp_pkey_st *private_key; /* NULL: see is_encrypted */
 	bool is_encrypted;              /* the passphrase was missing or wrong; else
 	                                 * without a private key: a public half */
+	bool is_foreign;                /* encrypted, in a way not known here */
 };
 
 /* passphrase may be NULL. 0, or SJ_ERR_FILE / SJ_ERR_NO_CREDENTIAL and why in

@@ -278,7 +278,7 @@ static void
 try_file(struct job *job)
 {
 	struct key_file key;
-	char error[PATH_SIZE + 100];
+	char error[PATH_SIZE + 200];
 	int result;
 
 	if (job->file[0] == '\0') {
@@ -287,6 +287,11 @@ try_file(struct job *job)
 	}
 	result = key_file_read(job->file, NULL, &key, error, sizeof error);
 	if (result < 0) {
+		fail(job, SJ_ERR_NO_CREDENTIAL, error);
+	} else if (key.is_foreign) {
+		snprintf(error, sizeof error, "%s: it is encrypted in a way "
+		    "that is not known here; `ssh-keygen -p -f` writes it "
+		    "anew, or add it to ssh-agent with `ssh-add`", job->file);
 		fail(job, SJ_ERR_NO_CREDENTIAL, error);
 	} else if (key.is_encrypted) {
 		ask_passphrase(job);

@@ -75,6 +75,22 @@ says out "asked 1 times"
 typed "wait secret" || { cat out err; fail "a person is given no time"; }
 out_again
 
+# a passphrase that would be of no use is not asked for: 4097 rounds
+python3 - locked odd <<-'EOF'
+	import base64, os, sys
+	lines = open(sys.argv[1]).read().split("\n")
+	raw = bytearray(base64.b64decode("".join(lines[1:-2])))
+	at = raw.index(b"bcrypt") + 6 + 4 + 4 + 16
+	raw[at:at + 4] = (4097).to_bytes(4, "big")
+	with open(sys.argv[2], "w", opener=lambda name, how: os.open(name, how, 0o600)) as odd:
+	    print(lines[0], base64.b64encode(raw).decode(), lines[-2], sep="\n", file=odd)
+EOF
+KEY=$WORK/odd
+typed secret && fail "4097 rounds"
+says out "asked 0 times"
+says out "$KEY: it is encrypted in a way that is not known here"
+KEY=$WORK/locked
+
 # other formats, and more work
 for options in '-t ecdsa -b 384 -Z aes256-gcm@openssh.com -a 40' \
     '-t rsa -b 2048 -m PKCS8' '-t rsa -b 3072'; do

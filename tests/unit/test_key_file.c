@@ -282,6 +282,50 @@ encrypted(void **state)
 	assert_true(signs());
 }
 
+/* A file whose passphrase nobody can know here is not asked for it. */
+static void
+encrypted_otherwise(void **state)
+{
+	static const struct {
+		size_t at;               /* of the container */
+		uint8_t byte;
+	} changes[] = {
+		{ 15 + 4 + 9, '!' },     /* aes256-ct! */
+		{ 15 + 14 + 4 + 5, '!' }, /* bcryp! */
+		{ 15 + 14 + 10 + 4 + 20 + 2, 16 }, /* 4097 rounds */
+	};
+	uint8_t bytes[1024];
+	char text[2000], coded[2000];
+	ssize_t length;
+
+	(void)state;
+	need_ssh_keygen();
+	assert_int_equal(shell("ssh-keygen -q -t ed25519 -N secret -a 1 "
+	    "-f other && sed '/-----/d' other | base64 -d > raw"), 0);
+	for (size_t i = 0; i <= sizeof changes / sizeof changes[0]; i++) {
+		bool is_changed = i < sizeof changes / sizeof changes[0];
+		size_t size;
+		char *raw = file_read(in_folder("raw"), sizeof bytes, &size,
+		    NULL);
+
+		assert_non_null(raw);
+		memcpy(bytes, raw, size);
+		free(raw);
+		length = (ssize_t)size;
+		if (is_changed)
+			bytes[changes[i].at] = changes[i].byte;
+		assert_true(base64_encode(bytes, (size_t)length, coded,
+		    sizeof coded) >= 0);
+		snprintf(text, sizeof text, "%s\n%.1500s\n%s\n", BEGIN, coded,
+		    END);
+		put_file("changed", 0600, text);
+		assert_int_equal(read_with("changed", "secret"), 0);
+		assert_int_equal(key.is_foreign, is_changed);
+		assert_int_equal(key.is_encrypted, is_changed);
+		assert_int_equal(key.blob_length, ED25519_BLOB_SIZE);
+	}
+}
+
 /* Every cipher that ssh-keygen knows, some passphrases, some rounds. */
 static void
 ciphers_and_rounds(void **state)
@@ -413,6 +457,7 @@ main(void)
 		cmocka_unit_test(every_inner_cut),
 		cmocka_unit_test(every_change),
 		cmocka_unit_test(encrypted),
+		cmocka_unit_test(encrypted_otherwise),
 		cmocka_unit_test(ciphers_and_rounds),
 		cmocka_unit_test(encrypted_pem),
 		cmocka_unit_test(other_kinds),
