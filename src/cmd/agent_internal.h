@@ -63,6 +63,8 @@ struct session {
 	uint64_t number;
 	int started, away, resumed, unverified;
 	struct connection *asked;    /* whoever is to answer a prompt; or NULL */
+	uint64_t question_code;      /* enum sj_prompt, of what is asked */
+	char question[1024];
 	int leaving;                 /* logged out here: nobody finds it any more */
 	struct loop_timer patience;  /* how long a logout is waited for */
 	struct waiter *waiters;

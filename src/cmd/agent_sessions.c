@@ -545,6 +545,30 @@ session_logout_all(struct agent *agent)
 		sj_logout(session->handle);
 }
 
+/* Hands the question to the first that waits; without one it is declined. */
+static void
+ask(struct session *session)
+{
+	struct message *out = &session->agent->out;
+	struct waiter *waiter = session->waiters;
+
+	while (waiter != NULL && waiter->wait != WAIT_START)
+		waiter = waiter->next;
+	if (waiter == NULL) {
+		sj_login_answer(session->handle, NULL);
+		return;
+	}
+	session->asked = waiter->connection;
+	message_begin(out, AGENT_PROMPT);
+	message_put_number(out, FIELD_NUMBER, waiter->number);
+	message_put_number(out, FIELD_SESSION, session->number);
+	message_put_number(out, FIELD_CODE, session->question_code);
+	message_put_text(out, FIELD_TEXT, session->question);
+	agent_send(waiter->connection);
+}
+
+/* Of two that wait for a login, one goes with the question unanswered: the other
+ * one is asked. */
 void
 session_forget(struct connection *connection)
 {
@@ -577,7 +601,7 @@ session_forget(struct connection *connection)
 			session_free(session);
 		} else if (session->asked == connection) {
 			session->asked = NULL;
-			sj_login_answer(session->handle, NULL);
+			ask(session);
 		}
 	}
 }
@@ -587,22 +611,10 @@ session_forget(struct connection *connection)
 static void
 on_prompt(struct session *session, const struct sj_event *event)
 {
-	struct message *out = &session->agent->out;
-	struct waiter *waiter = session->waiters;
-
-	while (waiter != NULL && waiter->wait != WAIT_START)
-		waiter = waiter->next;
-	if (waiter == NULL) {
-		sj_login_answer(session->handle, NULL);
-		return;
-	}
-	session->asked = waiter->connection;
-	message_begin(out, AGENT_PROMPT);
-	message_put_number(out, FIELD_NUMBER, waiter->number);
-	message_put_number(out, FIELD_SESSION, session->number);
-	message_put_number(out, FIELD_CODE, event->code);
-	message_put_text(out, FIELD_TEXT, event->text);
-	agent_send(waiter->connection);
+	session->question_code = event->code;
+	snprintf(session->question, sizeof(session->question), "%s",
+	    event->text);
+	ask(session);
 }
 
 static void

@@ -48,6 +48,39 @@ rm "$XDG_STATE_HOME/sojourn/known_hosts"
 expect 0 "$SOJOURN" logout --all
 answer yes || fail "yes is not taken"
 
+# Two want the same login. One is asked and interrupts that: the other is asked.
+rm "$XDG_STATE_HOME/sojourn/known_hosts"
+expect 0 "$SOJOURN" logout --all
+timeout 30 python3 - "$SOJOURN" login -i "$HOME/key" "$TARGET" >out 2>err <<-'EOF'
+	import os, pty, sys, time
+	def start():
+	    pid, fd = pty.fork()
+	    if pid == 0:
+	        os.execv(sys.argv[1], sys.argv[1:])
+	    return pid, fd
+	def read(fd, until):
+	    seen = b''
+	    try:
+	        while until not in seen and (data := os.read(fd, 4096)):
+	            seen += data
+	    except OSError:
+	        pass
+	    return seen
+	first, at = start()
+	assert b'? ' in read(at, b'? ')
+	second, other = start()
+	time.sleep(0.5)  # it waits by now; else it is asked as the first one was
+	os.write(at, b'\x03')
+	read(at, b'never')
+	assert os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) == -2
+	print(read(other, b'? ').decode())
+	os.write(other, b'yes\n')
+	print(read(other, b'never').decode())
+	sys.exit(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]))
+EOF
+[ $? = 0 ] || { cat out err; fail "one that waits is not asked"; }
+says out "logged in to"
+
 # What the keys were made with is told, and remembered with the server's key.
 KNOWN="$XDG_STATE_HOME/sojourn/known_hosts"
 expect 0 "$SOJOURN" status --json
