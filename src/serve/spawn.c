@@ -17,7 +17,7 @@
 
 #include "serve/spawn.h"
 
-#define FIRST_FREE 64 /* above all that is put in its place */
+#define FIRST_FREE 4 /* above all that is put in its place */
 
 static void
 give_up(const char *what)

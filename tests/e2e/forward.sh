@@ -317,6 +317,18 @@ expect 0 "$SOJOURN" logout --all
 expect 0 "$SOJOURN" agent --stop
 stop_server
 
+# a server that may have few descriptors has some all the same
+REAL=$SOJOURN
+printf '#!/bin/sh\nulimit -n 40\nexec "%s" "$@"\n' "$REAL" >few
+chmod +x few
+SOJOURN=$WORK/few
+start_server
+SOJOURN=$REAL
+expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
+echo echo | expect 0 "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR"
+expect 0 "$SOJOURN" logout --all
+stop_server
+
 # no descriptor is left, at the server or in the agent: who finds none is
 # refused, and nobody else
 start_server
