@@ -55,6 +55,12 @@ answer_send(const struct monitor *monitor, struct answer *answer,
 	answer->descriptors = (uint32_t)count;
 	result = request_send(monitor->requests, answer, sizeof(*answer),
 	    descriptors, count, ANSWER_PATIENCE_MS);
+	if (result == SJ_ERR_LIMIT) {
+		/* net sees that they are missing */
+		answer->descriptors = 0;
+		result = request_send(monitor->requests, answer,
+		    sizeof(*answer), NULL, 0, ANSWER_PATIENCE_MS);
+	}
 	return result == SJ_AGAIN ? SJ_ERR_PROTOCOL : result;
 }
 

@@ -51,6 +51,9 @@ request_send(int fd, const void *bytes, size_t length, const int *descriptors,
 			return 0;
 		if (errno == EINTR)
 			continue;
+		/* not waited for: they may be on their way to us */
+		if (errno == ETOOMANYREFS)
+			return SJ_ERR_LIMIT;
 		if (errno != EAGAIN)
 			return SJ_ERR_ENDED;
 		if (wait_ms == 0)

@@ -134,7 +134,8 @@ struct store_head {
 	    STORE_TEXT_MAX)
 
 /* Sends one packet, with up to two descriptors; waits that long for room.
- * 0, SJ_AGAIN (no room), or SJ_ERR_ENDED (nobody there). */
+ * 0, SJ_AGAIN (no room), SJ_ERR_ENDED (nobody there), or SJ_ERR_LIMIT at once:
+ * too many descriptors of this user's are on their way. */
 int request_send(int fd, const void *bytes, size_t length,
     const int *descriptors, size_t descriptor_count, int wait_ms);
 /* Takes one packet. Its length, 0 (the other end is gone), SJ_AGAIN, or

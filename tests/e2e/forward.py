@@ -293,6 +293,22 @@ def crowd(place, count):
     threading.Event().wait()
 
 
+def rush(place, count):
+    """many at once, some of which may be refused: each comes to its end"""
+    connections = [connect(place) for _ in range(int(count))]
+    for connection in connections:
+        try:
+            connection.sendall(b"count\n")
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+    for connection in connections:
+        try:
+            read_all(connection)
+        except ConnectionResetError:
+            pass
+
+
 def scarce(place, count):
     """more than there are descriptors for: those are refused, the others stay"""
     held, refused = [], 0
@@ -351,6 +367,6 @@ def push(place):
 if __name__ == "__main__":
     {function.__name__: function for function in (
         serve, echo, half, greeted, many, reset, half_reset, refused, break_off, leave, told,
-        hold, crowd, scarce,
+        hold, crowd, rush, scarce,
         crowd_agent, allow, deaf, push)}[
             sys.argv[1]](*sys.argv[2:])

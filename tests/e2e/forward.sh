@@ -319,13 +319,22 @@ stop_server
 
 # a server that may have few descriptors has some all the same
 REAL=$SOJOURN
-printf '#!/bin/sh\nulimit -n 40\nexec "%s" "$@"\n' "$REAL" >few
+printf '#!/bin/sh\nulimit -n 24\nexec "%s" "$@"\n' "$REAL" >few
 chmod +x few
 SOJOURN=$WORK/few
 start_server
 SOJOURN=$REAL
 expect 0 "$SOJOURN" login --server-key "$SERVER_KEY" "$TARGET"
 echo echo | expect 0 "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR"
+# ...and as many that come at once as ever do not end the process that connects
+died() { grep -c connector-died server.log; }
+before=$(died)
+forward -L "127.0.0.1:0:127.0.0.1:$FAR"
+case_of rush "$(at 1)" 400
+echoes() { echo echo | limited "$SOJOURN" forward "$TARGET" -W "127.0.0.1:$FAR" 2>/dev/null; }
+until_true echoes
+[ "$(died)" = "$before" ] || fail "too many descriptors on their way end the connector"
+stop_forward
 expect 0 "$SOJOURN" logout --all
 stop_server
 
