@@ -219,6 +219,10 @@ on_over(void *data, const struct client_event *event)
 		file->over = 1;
 		get->moving_count--;
 		if (event->error != 0) {
+			/* what went wrong here went wrong first: the server's
+			 * verdict is that nobody read on */
+			if (event->error == SJ_ERR_FILE)
+				file->cause[0] = '\0';
 			set_cause(file, event->error == SJ_ERR_FILE
 			    ? "local" : "stream", event->text[0] != '\0'
 			    ? event->text : sj_strerror(event->error));

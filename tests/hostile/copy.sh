@@ -113,6 +113,24 @@ case_down_words() {
 	copyist_ends
 }
 
+# The server hears that nobody reads, and its verdict may be the first to be
+# heard: what went wrong here is the cause, and the server's words are not.
+case_down_verdict_first() {
+	copyist <<-X
+	heard 2
+	entry x 0 1000000 0 0
+	content 1000000
+	listed
+	children 1
+	status 0 1 Broken
+	X
+	(ulimit -f 500; expect 1 $COPY 127.0.0.1:x .) || exit 1
+	says err "x: cannot write: File too large"
+	[ ! -e x ] || fail "a part of a file has its name"
+	no_rests .
+	copyist_ends
+}
+
 case_down_sizes() {
 	local size
 	for size in 0 5 2000000 9223372036854775807 -1; do
