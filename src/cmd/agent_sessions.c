@@ -108,6 +108,8 @@ send_session(struct connection *connection, uint64_t number,
 	message_put_number(out, FIELD_AWAY, (uint64_t)session->away);
 	message_put_number(out, FIELD_RESUMED, (uint64_t)session->resumed);
 	message_put_number(out, FIELD_REUSED, (uint64_t)reused);
+	message_put_number(out, FIELD_UNVERIFIED,
+	    (uint64_t)session->unverified);
 	message_put_text(out, FIELD_TEXT, session->last_error);
 	if (session->started && identity != NULL)
 		put_identity(out, identity);

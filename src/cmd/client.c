@@ -264,6 +264,7 @@ fill_session(struct client_session *session, const struct message *in)
 	session->reused = message_number(in, FIELD_REUSED, 0) != 0;
 	session->hybrid = message_number(in, FIELD_HYBRID, 0) != 0;
 	session->resumed = message_number(in, FIELD_RESUMED, 0) != 0;
+	session->unverified = message_number(in, FIELD_UNVERIFIED, 0) != 0;
 	session->since_unix_s = message_number(in, FIELD_SINCE, 0);
 	session->expires_unix_s = message_number(in, FIELD_EXPIRES, 0);
 	session->since_used_s = message_number(in, FIELD_USED, 0);

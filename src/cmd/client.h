@@ -32,6 +32,7 @@ struct client_login {
 struct client_session {
 	uint64_t session;            /* the agent's number */
 	int started, away, reused, resumed;
+	int unverified;              /* as in struct sj_event */
 	int hybrid;                  /* as in struct sj_identity */
 	uint64_t since_unix_s, expires_unix_s, since_used_s;
 	struct sj_session_stats stats;

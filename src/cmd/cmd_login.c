@@ -12,14 +12,19 @@
 #include "tool/die.h"
 
 static void
-say(const struct client_session *session)
+say(const struct client_session *session, int is_trial)
 {
-	char until[40];
+	char until[60];
 
-	show_time(session->expires_unix_s, until, sizeof(until));
-	fprintf(stderr, "%s %s, id %s, until %s\n",
+	if (is_trial)
+		snprintf(until, sizeof(until), "as long as this command runs");
+	else
+		show_time(session->expires_unix_s, until, sizeof(until));
+	fprintf(stderr, "%s %s, id %s, %s%s%s\n",
 	    session->reused ? "already logged in to" : "logged in to",
-	    session->target, session->id, until);
+	    session->target, session->id, is_trial ? "" : "until ", until,
+	    session->unverified ? "; the server's key was trusted on first use"
+	    : "");
 }
 
 int
@@ -51,7 +56,7 @@ cmd_login(const struct command *command, int argc, char **argv)
 	if (common.json)
 		show_session_json(&session, stdout);
 	else if (!common.quiet)
-		say(&session);
+		say(&session, common.no_agent);
 	client_close(client);
 	return 0;
 }

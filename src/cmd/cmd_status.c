@@ -13,6 +13,8 @@
 #include "tool/json.h"
 #include "tool/printable.h"
 
+#define UNVERIFIED ", the server's key was trusted on first use"
+
 static const char *
 key_exchange(const struct client_session *session)
 {
@@ -31,6 +33,7 @@ print_json(const struct client_session *session)
 	json_text(&json, "state", show_state(session));
 	json_text(&json, "transport", stats->over_tcp ? "tcp" : "udp");
 	json_text(&json, "key_exchange", key_exchange(session));
+	json_bool(&json, "unverified", session->unverified);
 	json_number(&json, "rtt_us", stats->rtt_ns / 1000);
 	json_number(&json, "rate_bytes_s", stats->rate_bytes_s);
 	json_number(&json, "cwnd_bytes", stats->cwnd_bytes);
@@ -56,7 +59,8 @@ print_words(const struct client_session *session)
 	    printable(session->target, target, sizeof(target)));
 	printf("  state       %s, over %s\n", show_state(session),
 	    stats->over_tcp ? "tcp" : "udp");
-	printf("  keys        %s\n", key_exchange(session));
+	printf("  keys        %s%s\n", key_exchange(session),
+	    session->unverified ? UNVERIFIED : "");
 	printf("  rtt         %.1f ms\n", (double)stats->rtt_ns / 1e6);
 	printf("  rate        %s/s\n",
 	    show_bytes(stats->rate_bytes_s, rate, sizeof(rate)));

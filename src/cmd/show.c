@@ -81,6 +81,7 @@ show_session_json(const struct client_session *session, FILE *file)
 	json_text(&json, "server_key", session->server_key);
 	json_bool(&json, "reused", session->reused);
 	json_bool(&json, "resumed", session->resumed);
+	json_bool(&json, "unverified", session->unverified);
 	json_end(&json);
 }
 

@@ -77,10 +77,22 @@ expect 0 "$SOJOURN" key known
 # taken unasked when that is asked for, and known from then on
 expect 0 setsid -w "$SOJOURN" login -o StrictHostKeyChecking=accept-new \
     -i "$HOME/key" "$TARGET" </dev/null
+says err "; the server's key was trusted on first use"
+expect 0 "$SOJOURN" list --json
+says out '"unverified":true'
+expect 0 "$SOJOURN" status
+says out ", the server's key was trusted on first use"
+expect 0 "$SOJOURN" status --json
+says out '"unverified":true'
 expect 0 "$SOJOURN" key known
 says out "$SERVER_KEY"
 expect 0 "$SOJOURN" logout --all
 expect 0 setsid -w "$SOJOURN" login -i "$HOME/key" "$TARGET" </dev/null
+! grep -q "trusted" err || fail "a known key is told to be trusted anew"
+expect 0 "$SOJOURN" list --json
+says out '"unverified":false'
+expect 0 "$SOJOURN" status
+! grep -q "trusted" out || fail "a known key is told to be trusted anew"
 expect 0 "$SOJOURN" logout --all
 
 # another key than the known one

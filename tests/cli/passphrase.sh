@@ -167,6 +167,7 @@ SSH_ASKPASS_REQUIRE=force expect 0 setsid -w "$SOJOURN" login $PIN "$TARGET"
 expect 0 "$SOJOURN" logout "$TARGET"
 SSH_ASKPASS_REQUIRE=force expect 0 setsid -w "$SOJOURN" login --no-agent $PIN \
     "$TARGET"
+says err ", as long as this command runs"
 if command -v ssh-agent >/dev/null; then
 	eval "$(ssh-agent -a "$WORK/ssh.sock")" >/dev/null
 	trap 'kill $SSH_AGENT_PID; cleanup' EXIT
