@@ -102,9 +102,11 @@ fill_wants(struct sj_session *session, struct writer *writer)
 	    wanting)) != NULL) {
 		if (sj__recovery_is_full(recovery_of(session)))
 			return false;
-		for (uint8_t want = WANT_CREDIT; want <= WANT_PRIORITY; want <<= 1)
+		for (unsigned want = WANT_CREDIT; want <= WANT_PRIORITY;
+		    want <<= 1)
 			if ((stream->wants & want) != 0 &&
-			    !fill_want(session, stream, want, writer))
+			    !fill_want(session, stream, (uint8_t)want,
+			    writer))
 				return false;
 		list_remove(&stream->wanting);
 		sj__stream_settle(stream);
