@@ -27,6 +27,8 @@
 #define BATCH_MAX 50
 #define SCHEMA_VERSION 1
 #define TEXT_SIZE 512
+#define BUSY_MS 5000                    /* how long another process is waited for */
+#define BUSY_STEP_MS 10
 
 struct item {
 	struct item *next;
@@ -305,11 +307,26 @@ break_store(struct sqlite_store *store, const char *why)
 	    store->path, why);
 }
 
+/* SQLite lets nobody wait who changes the journal of a file that is being
+ * written, as another process does that opens it just now. */
+static bool
+write_ahead(struct sqlite_store *store)
+{
+	for (int waited_ms = 0; waited_ms < BUSY_MS; waited_ms += BUSY_STEP_MS) {
+		if (command(store, "PRAGMA journal_mode = WAL"))
+			return true;
+		if (sqlite3_errcode(store->database) != SQLITE_BUSY)
+			return false;
+		sqlite3_sleep(BUSY_STEP_MS);
+	}
+	return false;
+}
+
 static bool
 set_up(struct sqlite_store *store)
 {
-	return sqlite3_busy_timeout(store->database, 5000) == SQLITE_OK &&
-	    command(store, "PRAGMA journal_mode = WAL") &&
+	return write_ahead(store) &&
+	    sqlite3_busy_timeout(store->database, BUSY_MS) == SQLITE_OK &&
 	    command(store, "PRAGMA synchronous = FULL") &&
 	    command(store, "CREATE TABLE IF NOT EXISTS records (key BLOB "
 	    "PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL) "

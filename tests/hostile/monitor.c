@@ -393,7 +393,7 @@ run(void (*rogue)(void), int code, const char *word)
 static void
 out_of_turn(void)
 {
-	run(honest, 0, "ended");
+	run(honest, 255, "the net process has ended");
 	run(dh_too_soon, 255, "net-misbehaves");
 	run(listening_twice, 255, "net-misbehaves");
 	run(login_too_soon, 255, "net-misbehaves");

@@ -354,6 +354,40 @@ two_processes(void **state)
 	store->operations->close(store);
 }
 
+/* Whoever opens a new file while another one does the same waits for that: SQLite
+ * lets nobody wait who changes the journal of a file that is being written. */
+static void
+opened_while_written(void **state)
+{
+	int ends[2], status;
+	char ready = 0;
+	sqlite3 *database;
+	pid_t child;
+
+	(void)state;
+	remove_files();
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (sqlite3_open(file, &database) != SQLITE_OK ||
+		    sqlite3_exec(database, "CREATE TABLE other (a); "
+		    "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+		    write(ends[1], &ready, 1) != 1)
+			_exit(1);
+		sqlite3_sleep(300);
+		_exit(sqlite3_close(database) != SQLITE_OK);
+	}
+	assert_int_equal(read(ends[0], &ready, 1), 1);
+	store = open_store();
+	assert_int_equal(ask(SJ_STORE_GET, "n", NULL, 0), 0);
+	store->operations->close(store);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* --- What cannot be opened ---------------------------------------------- */
 
 static void
@@ -481,6 +515,7 @@ main(void)
 		STORE_CASE(odd_records),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(two_processes),
+		cmocka_unit_test(opened_while_written),
 		cmocka_unit_test(no_database),
 		cmocka_unit_test(newer_schema),
 		cmocka_unit_test(other_schema),
