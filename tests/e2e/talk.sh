@@ -1,20 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
 # Programs of several releases log in to each other, each to each. RELEASES: a
-# directory with one program per release; SOJOURN: that of this tree. See
-# tests/interop/releases.sh.
+# directory of directories, in each the program of a release and its libraries;
+# SOJOURN: that of this tree. See tests/interop/releases.sh.
 . "$(dirname "$0")/common.sh"
-mkdir programs
-cp "$RELEASES"/* programs
+# each with the libraries beside it
+unset LD_LIBRARY_PATH
+cp -r "$RELEASES" programs
 PRESENT=$SOJOURN
-for program in programs/*; do
+for program in programs/*/sojourn; do
 	"$program" version >out 2>&1 || fail "$program does not run: $(cat out)"
 done
 
 # as GENERATION: SOJOURN is its program from here on
 as() {
 	SOJOURN=$PRESENT
-	[ "$1" = present ] || SOJOURN="$WORK/programs/$1"
+	[ "$1" = present ] || SOJOURN="$WORK/programs/$1/sojourn"
 }
 
 # talk SERVER CLIENT: the first login does not know the server's key

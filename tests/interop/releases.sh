@@ -22,7 +22,16 @@ command -v git >/dev/null || skip "there is no git"
 TAGS=$(in_tree tag --list 'v[0-9]*' --sort=-version:refname | head -n 2)
 [ -n "$TAGS" ] || skip "no release is tagged here"
 
-# build TAG: build/releases/TAG/sojourn, unless it is there from that commit
+# copy_libraries FROM TO: of the links, what is not built leads nowhere
+copy_libraries() {
+	local name
+	for name in "$1"/*.so.?; do
+		[ ! -e "$name" ] || cp "$name" "$2" || return 1
+	done
+}
+
+# build TAG: build/releases/TAG/sojourn and its libraries, unless they are there
+# from that commit
 build() {
 	local at="$ROOT/build/releases/$1" commit
 	commit=$(in_tree rev-parse "$1^{commit}") || fail "$1: no commit"
@@ -32,9 +41,10 @@ build() {
 	mkdir -p "$at/source" &&
 	    in_tree archive "$commit" | tar -x -C "$at/source" &&
 	    meson setup "$at/build" "$at/source" --buildtype release \
-		-Ddefault_library=static >"$at/log" 2>&1 &&
+		>"$at/log" 2>&1 &&
 	    ninja -C "$at/build" src/sojourn >>"$at/log" 2>&1 &&
-	    cp "$at/build/src/sojourn" "$at/sojourn" || {
+	    cp "$at/build/src/sojourn" "$at" &&
+	    copy_libraries "$at/build/src" "$at" || {
 		tail -n 20 "$at/log" >&2
 		fail "$1 does not build"
 	}
@@ -49,7 +59,9 @@ RELEASES=$(mktemp -d)
 trap 'rm -rf "$RELEASES"' EXIT
 for tag in $TAGS; do
 	build "$tag"
+	mkdir "$RELEASES/$tag"
 	cp "$ROOT/build/releases/$tag/sojourn" "$RELEASES/$tag"
+	copy_libraries "$ROOT/build/releases/$tag" "$RELEASES/$tag"
 done
 exec 8>&-
 chmod -R a+rX "$RELEASES"
