@@ -116,8 +116,10 @@ def serve(folder):
     for one in stuffing:
         one.setblocking(False)
         one.connect_ex(full.getsockname())
-    closed = socket.socket()
-    closed.bind(("127.0.0.1", 0))
+    # bound and not listening, so that nobody else gets the port, of either kind
+    closed = socket.socket(socket.AF_INET6)
+    closed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    closed.bind(("::", 0))
 
     def accept(listener, each):
         while True:
