@@ -30,7 +30,8 @@
  * that only wait do not keep the next one out; and to make one larger. */
 #define SHARE_FIRST 256
 #define SHARE_MORE 8
-#define BORROW_MAX (UINT64_C(64) << 10)
+#define BORROW_MAX (UINT64_C(256) << 10)
+#define BORROW_ALWAYS (UINT64_C(16) << 10) /* more only of what leaves as much */
 #define SEND_BUFFER_MIN (UINT64_C(256) << 10)
 #define SEND_BUFFER_MAX (UINT64_C(8) << 20)
 #define SEND_BUFFER_QUEUED (UINT64_C(1) << 20) /* of what waits in a queue on the way */

@@ -194,8 +194,10 @@ sj__credit_borrow(struct sj_session *session, struct sj_stream *stream)
 	}
 	if (left < STREAM_COST)
 		return false;
+	left -= STREAM_COST;
+	/* One that has much to say leaves something for those after it. */
 	stream->borrow = min_u64(min_u64(stream->send.end, BORROW_MAX),
-	    left - STREAM_COST);
+	    max_u64(left / 2, min_u64(left, BORROW_ALWAYS)));
 	lender->send.charged += STREAM_COST + stream->borrow;
 	stream->send.credit = max_u64(stream->send.credit, stream->borrow);
 	stream->opening_sent = true;

@@ -77,7 +77,8 @@ if [ -r "${SK_DUMMY:-}" ] && [ -x /usr/lib/openssh/ssh-sk-helper ]; then
 		done
 		expect 255 "$SOJOURN" login $PIN -i sk-$type "$TARGET"
 		says err "holds no private key"
-		ssh-add -q sk-$type 2>/dev/null || fail "ssh-add sk-$type"
+		ssh-add -q sk-$type 2>add.err ||
+		    fail "ssh-add sk-$type: $(cat add.err)"
 		expect 0 "$SOJOURN" login --json $PIN "$TARGET"
 		says out "\"credential\":\"$NAME SHA256:"
 		expect 0 "$SOJOURN" logout "$TARGET"

@@ -39,7 +39,7 @@ CLOSES = [
     ("too-much", [two(b"x" * 11, opening=opening(borrow=10))]),  # SJ-ST-3
     ("too-far", [two(b"", offset=11, opening=opening(borrow=10))]),
     ("end-too-far", [two(b"", offset=11, last=True, opening=opening(borrow=10))]),
-    ("borrow-too-much", [two(opening=opening(borrow=65537))]),  # SJ-ST-4
+    ("borrow-too-much", [two(opening=opening(borrow=(256 << 10) + 1))]),  # SJ-ST-4
     ("credit-of-an-unknown-stream", [wire.credit(2, 5)]), ("credit-of-a-stream-of-the-server", [wire.credit(1, 5)]),
     ("stop-of-a-stream-of-the-server", [wire.stop(1, 1)]),  # SJ-ST-13
     ("end-moves-up", [two(b"abc", last=True), two(b"abcd", last=True)]),  # SJ-ST-5

@@ -207,7 +207,7 @@ TAMPERED = [
     ("SJ-ST-3", "an opening beyond the credit", lambda run: run.added(CLIENT, b"".join(
         wire.stream(1000 + 2 * i, opening=wire.opening(b"e", 0, 65536, 0)) for i in range(20)), wire.STREAM)),
     ("SJ-ST-4", "borrows too much", lambda run: run.added(
-        CLIENT, wire.stream(1000, opening=wire.opening(b"e", 0, 65537, 0)), wire.STREAM)),
+        CLIENT, wire.stream(1000, opening=wire.opening(b"e", 0, (256 << 10) + 1, 0)), wire.STREAM)),
     ("SJ-ST-4", "a lender that is not known", lambda run: run.added(
         CLIENT, wire.stream(1000, opening=OPENING) + wire.stream(1002, opening=wire.opening(b"e", 1000, 1, 0)),
         wire.STREAM)),

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from . import handshake, login, noise, packet, wire
 
 SERVER, CLIENT = 0, 1
-COST, BORROW_MAX, BEFORE_LOGIN, ANSWER_MAX = 256, 64 << 10, 16 << 10, 6144
+COST, BORROW_MAX, BEFORE_LOGIN, ANSWER_MAX = 256, 256 << 10, 16 << 10, 6144
 HELLO_SIZE, REPEATS = 1200, 3
 PATH_FRAMES = (wire.PADDING, wire.PATH_CHALLENGE, wire.PATH_RESPONSE)
 

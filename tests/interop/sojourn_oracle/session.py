@@ -4,7 +4,7 @@ from . import handshake, wire
 from .channel import ProtocolError
 
 COST = 256  # of an opening [SJ-ST-4]
-BORROW_MAX = 64 << 10
+BORROW_MAX = 256 << 10
 CODE_CLOSED, CODE_NO_SERVICE, CODE_ANCESTOR, CODE_NO_ROOM = 1, 2, 3, 4
 WINDOW = 128 << 10
 
