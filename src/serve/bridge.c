@@ -17,6 +17,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -194,14 +196,50 @@ want(struct bridge *bridge, uint32_t set, uint32_t clear)
 		net_watch(bridge->login->net, &bridge->watch, events);
 }
 
+/* Our end of a connection is closed, and the other end has not said yet that it
+ * has everything: whoever closed now and then heard from there would break it off,
+ * and what is on its way would be lost. */
+static int
+is_on_its_way(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+	    info.tcpi_state == TCP_FIN_WAIT1;
+}
+
 /* Closes it if both directions are done. 1: it is gone. */
 static int
 settle(struct bridge *bridge)
 {
 	if (!bridge->fd_ended || !bridge->stream_ended)
 		return 0;
+	if (bridge->peer_left && is_on_its_way(bridge->watch.fd)) {
+		want(bridge, EPOLLIN, 0);
+		return 0;
+	}
 	bridge_close(bridge, 0);
 	return 1;
+}
+
+/* The peer has left, but what it wrote is not all there yet: what comes now is
+ * for nobody. */
+static void
+discard(struct bridge *bridge)
+{
+	static char bytes[65536];
+	size_t moved = 0;
+	ssize_t n;
+
+	do {
+		n = recv(bridge->watch.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		moved += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && moved < AT_ONCE);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		bridge_close(bridge, n != 0);
+	else
+		settle(bridge);
 }
 
 /* A Unix socket's other end has been closed: whoever writes to it is told, but
@@ -275,6 +313,7 @@ static void
 peer_left(struct bridge *bridge)
 {
 	bridge->fd_ended = 1;
+	bridge->peer_left = bridge->resets;
 	want(bridge, 0, EPOLLIN);
 	if (!settle(bridge) && bridge->watch.fd >= 0)
 		stream_to_fd(bridge);
@@ -356,6 +395,10 @@ on_fd(struct watch *watch, uint32_t events)
 
 	if (bridge->gone)
 		return;
+	if (bridge->fd_ended && bridge->stream_ended && bridge->peer_left) {
+		discard(bridge);
+		return;
+	}
 	if (events & EPOLLOUT)
 		stream_to_fd(bridge);
 	if (!bridge->gone && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) &&

@@ -88,6 +88,7 @@ struct bridge {
 	int deaf;                    /* the process reads no more */
 	int gone;
 	int resets;                  /* CONNECT: by TCP, which can break */
+	int peer_left;               /* CONNECT by TCP: it takes no more */
 	struct query *query;         /* SESSIONS */
 	size_t head_length;          /* CONNECT: what came of it */
 	uint8_t *head;

@@ -58,6 +58,8 @@ def answer(connection, folder):
         connection.sendall(b"%d\n" % len(read_all(connection)))
     elif words[0] == "sum":
         with open(os.path.join(folder, words[1]), "w") as file:
+            if "late" in words:
+                time.sleep(0.5)  # all that fits between the two ends is there
             if len(words) > 2:
                 connection.sendall(b"z" * 1000)  # nobody reads it
                 time.sleep(0.1)

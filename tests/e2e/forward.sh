@@ -119,9 +119,9 @@ until_true grep -qs ConnectionResetError reset2
 case_of half_reset "$TCP_TCP"
 SUM=$(head -c 3000000 /dev/zero | tr '\0' y | sha256sum | cut -d' ' -f1)
 i=0
-for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2" "$WORK/near loud" "$WORK/near2 loud"; do
+for place in "$TCP_TCP" "$TCP_UNIX" "$WORK/near" "$WORK/near2" "$WORK/near loud" "$WORK/near2 loud" "$WORK/near late"; do
 	i=$((i + 1))
-	case_of leave ${place% loud} "sum$i" ${place#"${place% loud}"}
+	case_of leave ${place% l*} "sum$i" ${place#"${place% l*}"}
 	until_true test -s "sum$i"
 	[ "$(cat "sum$i")" = "$SUM" ] || fail "sent, closed, not arrived: $place"
 done
