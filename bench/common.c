@@ -2,6 +2,8 @@
 /* bench/common.c - see common.h */
 #include "common.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
@@ -185,6 +187,32 @@ latencies_print(struct latencies *latencies, FILE *out)
 
 /* --- Two processes ----------------------------------------------------- */
 
+static int client_net = -1;             /* of whoever has left it */
+
+void
+enter_server_net(void)
+{
+	const char *name = getenv("BENCH_SERVER_NET");
+	int server_net;
+
+	if (name == NULL || client_net >= 0)
+		return;
+	client_net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	server_net = open(name, O_RDONLY | O_CLOEXEC);
+	if (client_net < 0 || server_net < 0 ||
+	    setns(server_net, CLONE_NEWNET) != 0)
+		die("%s: %s", name, strerror(errno));
+	close(server_net);
+}
+
+const char *
+server_address(void)
+{
+	const char *given = getenv("BENCH_SERVER");
+
+	return given != NULL ? given : "127.0.0.1";
+}
+
 /* A client that failed has said why: its server does not wait for it. */
 static void
 on_child(int number)
@@ -205,6 +233,7 @@ split(struct ends *ends)
 	    .sa_flags = SA_RESTART | SA_NOCLDSTOP };
 	int there[2], back[2];
 
+	enter_server_net();
 	if (pipe(there) != 0 || pipe(back) != 0)
 		die("no pipe");
 	sigaction(SIGCHLD, &action, NULL);
@@ -217,6 +246,8 @@ split(struct ends *ends)
 		close(back[0]);
 		ends->in = there[0];
 		ends->out = back[1];
+		if (client_net >= 0 && setns(client_net, CLONE_NEWNET) != 0)
+			die("no way back: %s", strerror(errno));
 		pin(0);
 		return true;
 	}

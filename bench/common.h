@@ -79,6 +79,13 @@ void latencies_add(struct latencies *latencies, uint64_t since_ns);
 /* "p50_us":..,"p99_us":.. as JSON; sorts them. */
 void latencies_print(struct latencies *latencies, FILE *out);
 
+/* A bench may be given a network of two ends: BENCH_SERVER_NET is the file of the
+ * server's network namespace, BENCH_SERVER its address there; then the process
+ * is there from this call on, and the client comes back when it is made. Without
+ * them both are where they were started, and this does nothing. */
+void enter_server_net(void);
+/* In numbers; 127.0.0.1 if no other is given. */
+const char *server_address(void);
 /* Makes the second process, each on its core; true in the client, which dies
  * with its parent. */
 bool split(struct ends *ends);

@@ -62,11 +62,12 @@ void
 server_open(struct server *server, const char *directory, int out)
 {
 	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	char key[KEY_TEXT_SIZE] = "", error[512] = "";
+	char key[KEY_TEXT_SIZE] = "", error[512] = "", listen[64];
 	int err;
 
+	snprintf(listen, sizeof listen, "%s:0", server_address());
 	options.application = APPLICATION;
-	options.listen = "127.0.0.1:0";
+	options.listen = listen;
 	options.host_key_file = in_directory(directory, "host.key");
 	options.authorized_keys = in_directory(directory, "authorized_keys");
 	options.store = sj_store_sqlite(in_directory(directory, "logins.db"));
@@ -204,8 +205,8 @@ client_open(struct client *client, const char *directory, int in)
 	if (read(in, client->server_key, KEY_TEXT_SIZE) != KEY_TEXT_SIZE)
 		die("the server has gone");
 	client->key_file = in_directory(directory, "key");
-	snprintf(client->target, sizeof client->target, "bench@127.0.0.1:%d",
-	    port);
+	snprintf(client->target, sizeof client->target, "bench@%s:%d",
+	    server_address(), port);
 	options.application = APPLICATION;
 	options.datagram_max = DATAGRAM_SIZE;
 	err = sj_endpoint_open(&client->endpoint, &options);

@@ -76,9 +76,11 @@ tls_open(struct tls *tls, const char *controller)
 	SSL_CTX_set_num_tickets(tls->server, 0);
 	X509_STORE_add_cert(SSL_CTX_get_cert_store(tls->client), certificate);
 	SSL_CTX_set_verify(tls->client, SSL_VERIFY_PEER, NULL);
+	enter_server_net();
 	tls->listener = tls_socket(controller);
-	tls->address = (struct sockaddr_in){ .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	tls->address = (struct sockaddr_in){ .sin_family = AF_INET };
+	if (inet_pton(AF_INET, server_address(), &tls->address.sin_addr) != 1)
+		die("%s is no address", server_address());
 	if (bind(tls->listener, (struct sockaddr *)&tls->address,
 	    sizeof tls->address) != 0 || listen(tls->listener, 1024) != 0 ||
 	    getsockname(tls->listener, (struct sockaddr *)&tls->address,
