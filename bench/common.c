@@ -172,17 +172,23 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-void
-latencies_print(struct latencies *latencies, FILE *out)
+double
+latencies_percentile_us(struct latencies *latencies, unsigned percent)
 {
-	size_t count = latencies->count;
+	size_t count = latencies->count, at = count * percent / 100;
 
 	if (count == 0)
 		die("nothing was measured");
 	qsort(latencies->ns, count, sizeof *latencies->ns, compare);
+	return (double)latencies->ns[at < count ? at : count - 1] / 1e3;
+}
+
+void
+latencies_print(struct latencies *latencies, FILE *out)
+{
 	fprintf(out, "\"p50_us\":%.2f,\"p99_us\":%.2f",
-	    (double)latencies->ns[count / 2] / 1e3,
-	    (double)latencies->ns[count * 99 / 100] / 1e3);
+	    latencies_percentile_us(latencies, 50),
+	    latencies_percentile_us(latencies, 99));
 }
 
 /* --- Two processes ----------------------------------------------------- */

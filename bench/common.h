@@ -76,7 +76,9 @@ _Noreturn void die(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
 void latencies_add(struct latencies *latencies, uint64_t since_ns);
-/* "p50_us":..,"p99_us":.. as JSON; sorts them. */
+/* Sorts them. */
+double latencies_percentile_us(struct latencies *latencies, unsigned percent);
+/* "p50_us":..,"p99_us":.. as JSON. */
 void latencies_print(struct latencies *latencies, FILE *out);
 
 /* A bench may be given a network of two ends: BENCH_SERVER_NET is the file of the
