@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """bench.py - runs the programs of a bench in turn and compares them
 
-./dev bench [bulk|handshake|requests|streams|memory] [--json] [--quick]
+./dev bench [NAME] [--json] [--quick]; --help has the names
 
 The machine drifts, so the runs are interleaved: one of each subject, then
 again; a subject's value is the median of its runs. Of several that could be
@@ -91,18 +91,34 @@ def run_fresh(build, command, login, sizes, prefix):
         shutil.rmtree(directory)
 
 
+def enter_lab(build, lab):
+    """What comes before a command that is to have its two ends on a link."""
+    rate_mbit, delay_ms, words_ = lab
+    if os.getuid() != 0:
+        raise Failed("the link needs root: it is two network namespaces and "
+                     "what lies between")
+    os.environ.update(
+        BENCH_SERVER_NET="/proc/1/ns/net", BENCH_SERVER="10.77.0.2",
+        BENCH_MBIT=str(rate_mbit), BENCH_DELAY_MS=str(delay_ms),
+        BENCH_RTT_MS=str(2 * delay_ms))
+    return [os.path.join(os.path.abspath(build), "tests/netlab/netlab"),
+            "--rate", f"{rate_mbit}mbit", "--delay", f"{delay_ms}ms"] + \
+        words_.split() + ["--"]
+
+
 def measure(bench, build, login, sizes):
     """name -> results, of the runs that this machine can do."""
     results = {name: [] for name in bench.runs}
     if sizes["check"]:
         results.update((name, None) for name in NOT_CHECKED)
-    prefix = {name: [] for name in bench.runs}
+    lab = enter_lab(build, bench.lab) if bench.lab else []
+    prefix = {name: lab for name in bench.runs}
     for _ in range(sizes["rounds"]):
         for name, command in bench.runs.items():
             if results[name] is None:
                 continue
             result = run_fresh(build, command, login, sizes, prefix[name])
-            if result is None and name in benches.TLS:
+            if result is None and name in benches.TLS and not lab:
                 prefix[name] = OWN_NETWORK
                 try:
                     result = run_fresh(build, command, login, sizes,
@@ -145,7 +161,11 @@ def rounded(value):
 
 
 def figures(line, results):
-    return [r[line.value] for r in results[line.run]]
+    values = [r[line.value] for r in results[line.run]]
+    if line.over:
+        values = [a / b[line.value]
+                  for a, b in zip(values, results[line.over])]
+    return values
 
 
 def add_ratios(row, line, bench, results):
@@ -218,7 +238,8 @@ def show(bench, rows):
               f"spread {row['spread'] * 100:.0f} %"
               f"{''.join('; ' + w for w in words_)}")
         for key, ratio in row.get("ratio", {}).items():
-            peer = f" ({row['peer']})" if key == "tls13-tcp" else ""
+            peer = f" ({row['peer']})" if "peer" in row and \
+                key == "tls13-tcp" else ""
             print(f"  {'':16} {ratio:10.6g} times {key}{peer}" if
                   key != "ceiling" else f"  {'':16} {ratio * 100:9.0f} % of "
                   "what UDP and the cipher alone reach here")
@@ -258,24 +279,48 @@ def parse():
                         help=argparse.SUPPRESS)
     parser.add_argument("--build", default="build/gcc",
                         help=argparse.SUPPRESS)
+    parser.add_argument("--cell", metavar="RTT,PERCENT", action="append",
+                        help="lossy: of this path (50,1); --all: of nine")
+    parser.add_argument("--all", action="store_true", help="lossy: see there")
     options = parser.parse_args()
     if options.streams is not None and (options.name != "bulk" or
                                         options.streams < 1):
         parser.error("--streams N, with N at least 1, belongs to bulk")
+    if (options.cell or options.all) and options.name != "lossy":
+        parser.error("--cell and --all belong to lossy")
+    try:
+        options.cells = [tuple(map(float, text.split(",")))
+                         for text in options.cell or ["50,1"]]
+    except ValueError:
+        parser.error("--cell needs two numbers: RTT in ms, percent lost")
+    if any(len(cell) != 2 for cell in options.cells):
+        parser.error("--cell needs two numbers: RTT in ms, percent lost")
+    if options.all:
+        options.cells = benches.LOSSY_CELLS
     return options
 
 
 def main():
     options = parse()
-    bench = benches.bench(options.name, options.streams or 1)
+    return max(run_bench(options, cell) for cell in (
+        options.cells if options.name == "lossy" else [None]))
+
+
+def run_bench(options, cell):
+    bench = benches.bench(options.name, options.streams or 1, cell)
     command = "./dev bench " + options.name + (
         f" --streams {options.streams}" if options.streams else "") + (
+        f" --cell {cell[0]:g},{cell[1]:g}" if cell else "") + (
         " --quick" if options.quick else "")
     sizes = dict(bench.sizes["check" if options.check else
                              "quick" if options.quick else "whole"],
                  check=options.check)
     if options.check and not {0, 1} <= os.sched_getaffinity(0):
         print("two cores are needed")
+        return 77
+    if options.check and bench.lab and not (
+            os.getuid() == 0 and os.path.exists("/dev/net/tun")):
+        print("root and /dev/net/tun are needed")
         return 77
     # A signal ends with everything put away, as an exception does.
     for number in (signal.SIGTERM, signal.SIGHUP):

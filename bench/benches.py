@@ -17,6 +17,7 @@ class Line(NamedTuple):
     more: tuple = ()            # numbers to show beside it
     ratios: dict = {}           # of ours: name -> subjects, the best counts
     share_of_less: bool = False  # a smaller value is the better one
+    over: str = ""              # a run: the value is how many times its value
 
 
 class Bench(NamedTuple):
@@ -25,6 +26,7 @@ class Bench(NamedTuple):
     lines: list
     sizes: dict                 # of a whole run, of --quick, of --check
     note: str = ""
+    lab: tuple = ()             # a link: Mbit/s, ms one way, words of netlab
 
 
 TLS = ["tls13-tcp-cubic", "tls13-tcp-bbr"]
@@ -143,13 +145,79 @@ MEMORY = Bench(
     "connections answered\nafterwards")
 
 
-def bench(name, streams):
-    return bulk(streams) if name == "bulk" else {
-        "handshake": HANDSHAKE, "requests": REQUESTS, "streams": STREAMS,
-        "memory": MEMORY}[name]
+HOL = Bench(
+    "hol: 1 KiB there and back, ten in flight, beside a stream that takes all "
+    "it can get;\n50 Mbit/s, 50 ms there and back, 1 % lost",
+    {"sojourn-alone": "hol {count} {directory} 10",
+     "sojourn": "hol {count} {directory} 10 bulk"},
+    [Line("", "sojourn", "sojourn", "p99_us", "times what it is alone",
+          ("p50_us", "bulk_bytes"), over="sojourn-alone"),
+     Line("", "sojourn-alone", "sojourn-alone", "p99_us", "us", ("p50_us",))],
+    seconds((1, 0), (1, 0), count=(10000, 1000, 20)),
+    "p99 of the time from request to answer; every byte was compared",
+    (50, 25, "--loss 1%"))
+
+WARM = Bench(
+    "warm: 64 KiB on a new stream of a path that is warm; 100 Mbit/s, 100 ms "
+    "there and back",
+    {"sojourn": "warm {count} {directory}",
+     **{name: f"tls_warm {{count}} {words.split()[1]}"
+        for name, words in TLS_RUNS.items()}},
+    [Line("", name, name, "ratio", "times half a round trip and 64 KiB at the "
+          "rate", ("p50_us", "max_us", "least_us"),
+          {"tls13-tcp": TLS} if name == "sojourn" else {}, True)
+     for name in ["sojourn"] + TLS],
+    seconds((3, 0), (1, 0), count=(20, 10, 1)),
+    "from the first write here to the last byte there; TLS on the same "
+    "connection all the time",
+    (100, 50, ""))
+
+FIRST = Bench(
+    "first: from nothing to the first answer of a new login; 50 ms there and "
+    "back",
+    {"sojourn": "first {count} {directory}",
+     "ssh": "ssh.py first {ssh_count} {directory}"},
+    [Line("", name, name, "rtts", "round trips", ("p50_us", "max_us"),
+          {"ssh": ["ssh"]} if name == "sojourn" else {}, True)
+     for name in ("sojourn", "ssh")],
+    seconds((3, 0), (1, 0), count=(20, 10, 5), ssh_count=(5, 3, 1)),
+    "the server's key was known, each client was new; ssh's answer is that of "
+    "the\nserver's own sftp",
+    (50, 25, ""))
+
+
+def lossy(cell):
+    rtt_ms, percent = cell
+    runs = {"sojourn": "bulk {seconds} {directory}",
+            "tls13-tcp-cubic": "tls {seconds} cubic"}
+    return Bench(
+        f"lossy: one stream or connection, {percent:g} % lost, {rtt_ms:g} ms "
+        "there and back, 50 Mbit/s",
+        runs,
+        [Line("{rtt_ms} ms, {percent} %", name, name, "mbit_s", "Mbit/s",
+              (), {"tls13-tcp": ["tls13-tcp-cubic"]} if name == "sojourn" else {})
+         for name in runs],
+        seconds((3, 20), (1, 10), rtt_ms=[f"{rtt_ms:g}"] * 3,
+                percent=[f"{percent:g}"] * 3),
+        "of each the same packets are lost, by their number",
+        (50, rtt_ms / 2, f"--loss {percent:g}%"))
+
+
+LOSSY_CELLS = [(rtt_ms, percent) for rtt_ms in (10, 50, 200)
+               for percent in (0.1, 1, 5)]
+
+
+def bench(name, streams, cell):
+    if name == "bulk":
+        return bulk(streams)
+    if name == "lossy":
+        return lossy(cell)
+    return {"handshake": HANDSHAKE, "requests": REQUESTS, "streams": STREAMS,
+            "memory": MEMORY, "hol": HOL, "warm": WARM, "first": FIRST}[name]
 
 
 # Numbers that say how large a run was.
 SIZES = ("in_flight", "write_size", "datagram", "streams", "sessions",
          "connections")
-NAMES = ["bulk", "handshake", "requests", "streams", "memory"]
+NAMES = ["bulk", "handshake", "requests", "streams", "memory", "hol", "warm",
+         "first", "lossy"]

@@ -328,9 +328,10 @@ report(const struct measure *measure, const struct ends *ends, uint64_t sent,
 		die("the sender failed");
 	if (measure->bytes == 0 || seconds <= 0)
 		die("nothing came");
-	printf("{\"value\":%.4f,\"bytes\":%" PRIu64 ",\"sent\":%" PRIu64
+	printf("{\"value\":%.4f,\"mbit_s\":%.3f,\"bytes\":%" PRIu64 ",\"sent\":%" PRIu64
 	    ",\"seconds\":%.4f,\"cpu_s_per_gb\":%.3f%s}\n",
-	    (double)measure->bytes / seconds / 1e9, measure->bytes, sent,
+	    (double)measure->bytes / seconds / 1e9,
+	    (double)measure->bytes * 8 / seconds / 1e6, measure->bytes, sent,
 	    seconds, (receiver_s + cpu_s(RUSAGE_CHILDREN)) /
 	    ((double)measure->bytes / 1e9), more);
 }

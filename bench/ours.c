@@ -141,7 +141,9 @@ server_run(struct server *server)
 		else if (event.type == SJ_EV_ENDED && is_finishing) {
 			sj_session_close(event.session);
 			return;
-		} else if (event.type == SJ_EV_ENDED ||
+		} else if (event.type == SJ_EV_ENDED && server->lets_go)
+			sj_session_close(event.session);
+		else if (event.type == SJ_EV_ENDED ||
 		    event.type == SJ_EV_RESET)
 			die("server: %s", event.text == NULL ? "reset" :
 			    event.text);
@@ -199,19 +201,39 @@ server_describe(const struct server *server)
 void
 client_open(struct client *client, const char *directory, int in)
 {
-	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
-	int err, port = (int)hear(in);
+	int port = (int)hear(in);
 
 	if (read(in, client->server_key, KEY_TEXT_SIZE) != KEY_TEXT_SIZE)
 		die("the server has gone");
 	client->key_file = in_directory(directory, "key");
 	snprintf(client->target, sizeof client->target, "bench@%s:%d",
 	    server_address(), port);
+	client_reopen(client);
+}
+
+void
+client_reopen(struct client *client)
+{
+	struct sj_endpoint_options options = SJ_ENDPOINT_OPTIONS;
+	int err;
+
+	sj_endpoint_close(client->endpoint);
 	options.application = APPLICATION;
 	options.datagram_max = DATAGRAM_SIZE;
 	err = sj_endpoint_open(&client->endpoint, &options);
 	if (err < 0)
 		die("client: %s", sj_strerror(err));
+}
+
+void
+client_leave(struct client *client)
+{
+	struct sj_event event;
+
+	sj_logout(client->session);
+	while (sj_poll(client->endpoint, &event, 2000) > 0 &&
+	    event.type != SJ_EV_ENDED)
+		;
 }
 
 struct sj_session *
@@ -309,12 +331,7 @@ client_mark(struct client *client, int quiet_ms)
 void
 client_end(struct client *client)
 {
-	struct sj_event event;
-
 	say(client, FINISH);
-	sj_logout(client->session);
-	while (sj_poll(client->endpoint, &event, 2000) > 0 &&
-	    event.type != SJ_EV_ENDED)
-		;
+	client_leave(client);
 	sj_endpoint_close(client->endpoint);
 }

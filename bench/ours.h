@@ -42,6 +42,7 @@ struct server {
 	uint64_t count;              /* what on_event counts */
 	struct mark marks[MARKS_MAX];
 	unsigned mark_count;
+	bool lets_go;                /* sessions may end before the client's last */
 };
 
 /* Tells port and key to the client. */
@@ -56,6 +57,10 @@ const char *server_describe(const struct server *server);
 void client_open(struct client *client, const char *directory, int in);
 /* client_open(), and a login whose end is awaited. */
 void client_begin(struct client *client, const char *directory, int in);
+/* In the place of its endpoint a new one. */
+void client_reopen(struct client *client);
+/* Logs out, and waits until the server knows. */
+void client_leave(struct client *client);
 /* Begins one more login; SJ_EV_STARTED follows. */
 struct sj_session *client_log_in(struct client *client, void *data);
 /* The next event, within ten seconds; dies of those that end a session or

@@ -5,6 +5,9 @@
 ssh.py login COUNT DIRECTORY      logins, one after the other: from the start
                                   of ssh until it is let in; the processor
                                   time of the server's processes
+ssh.py first COUNT DIRECTORY      from the start of ssh to the first answer of
+                                  the server's own sftp; BENCH_RTT_MS: of the
+                                  path
 ssh.py sessions COUNT DIRECTORY   sessions over one connection that is there
                                   already (ControlMaster), four at a time: a
                                   few bytes to the server's own sftp, which
@@ -27,6 +30,9 @@ import sys
 import time
 
 SERVER_CORE, CLIENT_CORE = {1}, {0}
+# As in common.h: where the server is, if not here.
+SERVER = os.environ.get("BENCH_SERVER", "127.0.0.1")
+SERVER_NET = os.environ.get("BENCH_SERVER_NET")
 ALGORITHMS = ["KexAlgorithms=curve25519-sha256",
               "Ciphers=aes128-gcm@openssh.com"]
 AT_A_TIME = 4
@@ -57,7 +63,7 @@ def start_server(directory, port):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "",
                     "-f", host_key], check=True, stdin=subprocess.DEVNULL)
     options = ALGORITHMS + [
-        f"ListenAddress=127.0.0.1:{port}", f"HostKey={host_key}",
+        f"ListenAddress={SERVER}:{port}", f"HostKey={host_key}",
         "AuthorizedKeysFile=" + os.path.join(directory, "authorized_keys"),
         "StrictModes=no", "UsePAM=no", "UseDNS=no", "PidFile=none",
         "PrintMotd=no", "PrintLastLog=no", "PasswordAuthentication=no",
@@ -68,6 +74,8 @@ def start_server(directory, port):
         command += ["-o", option]
     if os.getuid() == 0 and not os.path.isdir("/run/sshd"):
         command = WITH_RUN + command
+    if SERVER_NET:
+        command = ["nsenter", f"--net={SERVER_NET}"] + command
     server = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -76,7 +84,7 @@ def start_server(directory, port):
         if server.poll() is not None:
             give_up(server.stderr.read().decode().strip() or "sshd ended")
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection((SERVER, port)).close()
             return server
         except OSError:
             time.sleep(0.01)
@@ -90,7 +98,7 @@ def client_command(directory, port):
         kind, key = file.read().split()[:2]
     known = os.path.join(directory, "ssh_known_hosts")
     with open(known, "w", encoding="utf-8") as file:
-        file.write(f"[127.0.0.1]:{port} {kind} {key}\n")
+        file.write(f"[{SERVER}]:{port} {kind} {key}\n")
     command = ["ssh", "-F", "/dev/null", "-T", "-p", str(port),
                "-i", os.path.join(directory, "key"),
                "-S", os.path.join(directory, "ssh.control")]
@@ -99,7 +107,7 @@ def client_command(directory, port):
             f"UserKnownHostsFile={known}", "StrictHostKeyChecking=yes",
             "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR"]:
         command += ["-o", option]
-    return command, f"{getpass.getuser()}@127.0.0.1"
+    return command, f"{getpass.getuser()}@{SERVER}"
 
 
 def run(command, **more):
@@ -161,23 +169,37 @@ def logins(server, command, host, count):
             "per_core_s": count / used if used > 0 else None}
 
 
-def sessions(command, host, count):
-    def one(_):
-        with subprocess.Popen(command + ["-s", host, "sftp"],
-                              stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as client:
-            client.stdin.write(HELLO)
-            client.stdin.flush()
-            answer = client.stdout.read(9)
-            client.stdin.close()
-        if answer[4:] != ANSWER or client.returncode != 0:
-            raise OSError("a wrong answer")
+def ask_sftp(command, host):
+    """A session's first answer; how long it took."""
+    start = time.monotonic()
+    with subprocess.Popen(command + ["-s", host, "sftp"],
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as client:
+        client.stdin.write(HELLO)
+        client.stdin.flush()
+        answer = client.stdout.read(9)
+        elapsed = time.monotonic() - start
+        client.stdin.close()
+    if answer[4:] != ANSWER or client.returncode != 0:
+        raise OSError("a wrong answer")
+    return elapsed
 
+
+def first(command, host, count):
+    rtt_s = float(os.environ["BENCH_RTT_MS"]) / 1000
+    alone = [word for word in command if not word.endswith("ssh.control")]
+    alone.remove("-S")
+    ask_sftp(alone, host)               # files are in the cache now
+    median = statistics.median(ask_sftp(alone, host) for _ in range(count))
+    return {"logins": count, "rtts": median / rtt_s, "p50_us": median * 1e6}
+
+
+def sessions(command, host, count):
     log_in(command, host)
-    one(0)
+    ask_sftp(command, host)
     start = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-        list(pool.map(one, range(count)))
+        list(pool.map(lambda _: ask_sftp(command, host), range(count)))
     elapsed = time.monotonic() - start
     log_out(command, host)
     return {"sessions": count, "in_flight": AT_A_TIME,
@@ -185,8 +207,8 @@ def sessions(command, host, count):
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("login", "sessions"):
-        sys.exit("usage: ssh.py login|sessions COUNT DIRECTORY")
+    if len(sys.argv) != 4 or sys.argv[1] not in ("login", "first", "sessions"):
+        sys.exit("usage: ssh.py login|first|sessions COUNT DIRECTORY")
     count, directory = int(sys.argv[2]), os.path.abspath(sys.argv[3])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.sched_setaffinity(0, CLIENT_CORE)
@@ -196,6 +218,8 @@ def main():
     try:
         if sys.argv[1] == "login":
             result = logins(server, command, host, count)
+        elif sys.argv[1] == "first":
+            result = first(command, host, count)
         else:
             result = sessions(command, host, count)
     finally:
