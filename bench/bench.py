@@ -71,7 +71,9 @@ def make_login(directory):
 
 def words(build, command, directory, sizes):
     """The command of a run as a list, or None where it was not built."""
-    text = command.format(directory=directory, **sizes).split()
+    programs = os.path.join(os.path.abspath(build), "bench")
+    text = command.format(directory=directory, **dict(
+        sizes, programs=programs)).split()
     if text[0].endswith(".py"):
         return [sys.executable,
                 os.path.join(os.path.dirname(__file__), text[0])] + text[1:]
@@ -113,7 +115,8 @@ def measure(bench, build, login, sizes):
         results.update((name, None) for name in NOT_CHECKED)
     lab = enter_lab(build, bench.lab) if bench.lab else []
     prefix = {name: lab for name in bench.runs}
-    for _ in range(sizes["rounds"]):
+    for number in range(sizes["rounds"]):
+        sizes = dict(sizes, later=str(number % 2))
         for name, command in bench.runs.items():
             if results[name] is None:
                 continue
@@ -279,31 +282,36 @@ def parse():
                         help=argparse.SUPPRESS)
     parser.add_argument("--build", default="build/gcc",
                         help=argparse.SUPPRESS)
-    parser.add_argument("--cell", metavar="RTT,PERCENT", action="append",
-                        help="lossy: of this path (50,1); --all: of nine")
-    parser.add_argument("--all", action="store_true", help="lossy: see there")
+    parser.add_argument("--cell", metavar="RTT,NUMBER", action="append",
+                        help="of this path: lossy: ms, percent (50,1); "
+                        "fairness: ms, Mbit/s (10,20)")
+    parser.add_argument("--all", action="store_true",
+                        help="lossy, fairness: all cells, three times each")
     options = parser.parse_args()
     if options.streams is not None and (options.name != "bulk" or
                                         options.streams < 1):
         parser.error("--streams N, with N at least 1, belongs to bulk")
-    if (options.cell or options.all) and options.name != "lossy":
-        parser.error("--cell and --all belong to lossy")
+    if options.name not in benches.CELLS:
+        if options.cell or options.all:
+            parser.error("--cell and --all belong to lossy and fairness")
+        options.cells = [None]
+        return options
+    every, usual = benches.CELLS[options.name]
     try:
         options.cells = [tuple(map(float, text.split(",")))
-                         for text in options.cell or ["50,1"]]
+                         for text in options.cell or []] or [usual]
     except ValueError:
-        parser.error("--cell needs two numbers: RTT in ms, percent lost")
+        parser.error("--cell needs two numbers")
     if any(len(cell) != 2 for cell in options.cells):
-        parser.error("--cell needs two numbers: RTT in ms, percent lost")
+        parser.error("--cell needs two numbers")
     if options.all:
-        options.cells = benches.LOSSY_CELLS
+        options.cells = every
     return options
 
 
 def main():
     options = parse()
-    return max(run_bench(options, cell) for cell in (
-        options.cells if options.name == "lossy" else [None]))
+    return max(run_bench(options, cell) for cell in options.cells)
 
 
 def run_bench(options, cell):
@@ -315,6 +323,8 @@ def run_bench(options, cell):
     sizes = dict(bench.sizes["check" if options.check else
                              "quick" if options.quick else "whole"],
                  check=options.check)
+    if options.all:
+        sizes["rounds"] = 3
     if options.check and not {0, 1} <= os.sched_getaffinity(0):
         print("two cores are needed")
         return 77

@@ -34,11 +34,11 @@ TLS_RUNS = {"tls13-tcp-cubic": "{seconds} cubic",
             "tls13-tcp-bbr": "{seconds} bbr"}
 
 
-def seconds(whole, quick, **more):
+def seconds(whole, quick, check=(1, 0.1), **more):
     """(rounds, seconds) of each; more: further sizes, three each."""
     sizes = {}
     for i, (name, (rounds, length)) in enumerate(
-            {"whole": whole, "quick": quick, "check": (1, 0.1)}.items()):
+            {"whole": whole, "quick": quick, "check": check}.items()):
         sizes[name] = {"rounds": rounds, "seconds": f"{length:g}"}
         sizes[name].update((k, str(v[i])) for k, v in more.items())
     return sizes
@@ -197,7 +197,7 @@ def lossy(cell):
         [Line("{rtt_ms} ms, {percent} %", name, name, "mbit_s", "Mbit/s",
               (), {"tls13-tcp": ["tls13-tcp-cubic"]} if name == "sojourn" else {})
          for name in runs],
-        seconds((3, 20), (1, 10), rtt_ms=[f"{rtt_ms:g}"] * 3,
+        seconds((1, 20), (1, 10), rtt_ms=[f"{rtt_ms:g}"] * 3,
                 percent=[f"{percent:g}"] * 3),
         "of each the same packets are lost, by their number",
         (50, rtt_ms / 2, f"--loss {percent:g}%"))
@@ -207,9 +207,38 @@ LOSSY_CELLS = [(rtt_ms, percent) for rtt_ms in (10, 50, 200)
                for percent in (0.1, 1, 5)]
 
 
+def fairness(cell):
+    """Each program sends somewhat longer than the other is looked at."""
+    rtt_ms, rate_mbit = cell
+    ours, kernel = "{programs}/bulk {seconds} {directory}", \
+        "{programs}/tls {seconds} cubic"
+    pairs = {"sojourn": (ours, kernel),
+             "sojourn-16-sessions": (ours + " 64 16", kernel),
+             "tls13-tcp-cubic": (kernel, kernel)}
+    return Bench(
+        f"fairness: against one connection of kernel CUBIC; {rate_mbit:g} "
+        f"Mbit/s, {rtt_ms:g} ms there and back",
+        {name: f"share.py {{seconds}} {{skip}} {{later}} {a} : {b}"
+         for name, (a, b) in pairs.items()},
+        [Line("", name, name, "share", "of what both get", ("mine", "other"))
+         for name in pairs],
+        seconds((1, 90), (1, 12), (1, 2), skip=(30, 4, 0)),
+        "from the second half minute on; who begins later alternates from "
+        "round to round",
+        (rate_mbit, rtt_ms / 2, ""))
+
+
+FAIRNESS_CELLS = [(rtt_ms, rate_mbit) for rtt_ms in (10, 50, 200)
+                  for rate_mbit in (20, 100)]
+CELLS = {"lossy": (LOSSY_CELLS, (50, 1)),       # all of them, the usual one
+         "fairness": (FAIRNESS_CELLS, (10, 20))}
+
+
 def bench(name, streams, cell):
     if name == "bulk":
         return bulk(streams)
+    if name == "fairness":
+        return fairness(cell)
     if name == "lossy":
         return lossy(cell)
     return {"handshake": HANDSHAKE, "requests": REQUESTS, "streams": STREAMS,
@@ -220,4 +249,4 @@ def bench(name, streams, cell):
 SIZES = ("in_flight", "write_size", "datagram", "streams", "sessions",
          "connections")
 NAMES = ["bulk", "handshake", "requests", "streams", "memory", "hol", "warm",
-         "first", "lossy"]
+         "first", "lossy", "fairness"]

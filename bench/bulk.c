@@ -2,7 +2,7 @@
 /*
  * bench/bulk.c - bytes a second over one stream, or over many at once
  *
- * bulk SECONDS DIRECTORY [STREAMS]: ours.h says what the directory is. Stream
+ * bulk SECONDS DIRECTORY [STREAMS [SESSIONS]]: ours.h says what the directory is. Stream
  * number K of several begins at content offset K << 32: bytes that came on
  * another stream cannot pass.
  */
@@ -12,6 +12,7 @@
 #include "ours.h"
 
 #define OFFSET_SHIFT 32
+#define SESSIONS_MAX 64
 
 /* Where each stream is; they share the table of the content. */
 static struct content content;
@@ -57,10 +58,26 @@ finish_all(struct sending *sending, size_t count)
 	return sent;
 }
 
+/* So many logins, the first of which is there; their streams share the path. */
+static void
+log_in_more(struct client *client, struct sj_session **sessions, size_t count)
+{
+	struct sj_event event;
+
+	sessions[0] = client->session;
+	for (size_t i = 1; i < count; i++) {
+		sessions[i] = client_log_in(client, NULL);
+		do
+			client_next(client, &event);
+		while (event.type != SJ_EV_STARTED);
+	}
+}
+
 static void
 send_all(const char *directory, double seconds, size_t count,
-    const struct ends *ends)
+    size_t session_count, const struct ends *ends)
 {
+	struct sj_session *sessions[SESSIONS_MAX];
 	struct sending *sending = calloc(count, sizeof *sending), *of;
 	struct client client = { 0 };
 	struct sj_event event;
@@ -70,11 +87,12 @@ send_all(const char *directory, double seconds, size_t count,
 	bool is_finished = false;
 
 	client_begin(&client, directory, ends->in);
+	log_in_more(&client, sessions, session_count);
 	end_ns = clock_ns() + (uint64_t)(seconds * 1e9);
 	for (size_t i = 0; i < count; i++) {
 		snprintf(service, sizeof service, "bulk %zu", i);
-		sending[i].stream = client_stream(client.session, service,
-		    &sending[i]);
+		sending[i].stream = client_stream(sessions[i % session_count],
+		    service, &sending[i]);
 		sending[i].offset = (uint64_t)i << OFFSET_SHIFT;
 		write_some(&sending[i], UINT64_MAX);
 	}
@@ -163,15 +181,17 @@ main(int argc, char **argv)
 	struct sink sink = { .count = argc > 3 ?
 	    (size_t)strtoul(argv[3], NULL, 10) : 1 };
 	struct server server = { .on_event = on_event, .data = &sink };
+	size_t sessions = argc > 4 ? (size_t)strtoul(argv[4], NULL, 10) : 1;
 	struct ends ends;
 	uint64_t sent;
 	char more[768];
 
-	if (argc < 3 || argc > 4 || sink.count == 0 || sink.count > 100000)
-		die("usage: bulk SECONDS DIRECTORY [STREAMS]");
+	if (argc < 3 || argc > 5 || sink.count == 0 || sink.count > 100000 ||
+	    sessions == 0 || sessions > SESSIONS_MAX)
+		die("usage: bulk SECONDS DIRECTORY [STREAMS [SESSIONS]]");
 	content_init(&content);
 	if (split(&ends))
-		send_all(argv[2], atof(argv[1]), sink.count, &ends);
+		send_all(argv[2], atof(argv[1]), sink.count, sessions, &ends);
 	sink.streams = calloc(sink.count, sizeof *sink.streams);
 	server_open(&server, argv[2], ends.out);
 	server_run(&server);
@@ -180,8 +200,9 @@ main(int argc, char **argv)
 		die("%llu bytes sent, %llu received; %zu streams, %zu ended",
 		    (unsigned long long)sent, (unsigned long long)sink.bytes,
 		    sink.count, sink.ended);
-	snprintf(more, sizeof more, ",%s,\"streams\":%zu,\"write_size\":%zu",
-	    server_describe(&server), sink.count, WRITE_SIZE);
+	snprintf(more, sizeof more, ",%s,\"streams\":%zu,\"sessions\":%zu,"
+	    "\"write_size\":%zu", server_describe(&server), sink.count, sessions,
+	    WRITE_SIZE);
 	server_close(&server);
 	report(&sink.measure, &ends, sent, more);
 	return 0;

@@ -301,11 +301,26 @@ join(const struct ends *ends, const char *format, ...)
 
 /* --- Bulk -------------------------------------------------------------- */
 
+static uint64_t
+environment_ns(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
 void
 measure_add(struct measure *measure, uint64_t bytes)
 {
+	static uint64_t from_ns, to_ns;
 	uint64_t now_ns = clock_ns();
 
+	if (to_ns == 0) {
+		from_ns = environment_ns("BENCH_FROM_NS", 0);
+		to_ns = environment_ns("BENCH_TO_NS", UINT64_MAX);
+	}
+	if (now_ns < from_ns || now_ns > to_ns)
+		return;
 	if (measure->first_ns == 0) {
 		/* The first bytes start the clock and are not counted. */
 		measure->first_ns = now_ns;

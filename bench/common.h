@@ -98,7 +98,8 @@ FILE *client_results(const struct ends *ends);
  * members and the client's. */
 void join(const struct ends *ends, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* In the receiver: first call at the first bytes, then for all. */
+/* In the receiver: first call at the first bytes, then for all. BENCH_FROM_NS and
+ * BENCH_TO_NS: what comes at other times of clock_ns() is not counted. */
 void measure_add(struct measure *measure, uint64_t bytes);
 /* Waits for the sender; prints the result as JSON, `more` being further
  * members. sent: what the sender says it wrote. */

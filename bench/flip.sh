@@ -6,7 +6,7 @@
 set -u
 NAMES="bulk handshake requests streams memory"
 if [ "$(id -u)" = 0 ] && [ -c /dev/net/tun ]; then
-	NAMES="$NAMES hol warm first lossy"
+	NAMES="$NAMES hol warm first lossy fairness"
 fi
 OUT=$(mktemp)
 trap 'rm -f "$OUT"' EXIT
