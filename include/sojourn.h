@@ -169,7 +169,7 @@ struct sj_endpoint_options {
 	size_t memory_max;           /* bytes; 0: 1 GiB */
 	uint32_t idle_limit_s;       /* server: of a login; 0: 30 days */
 	uint32_t lifetime_s;         /* server: of a login; 0: 90 days */
-	uint32_t datagram_max;       /* bytes of UDP payload; 0: 1452 */
+	uint32_t datagram_max;       /* bytes of UDP payload, sent or taken; 0: what the interface takes, without the UDP driver 1452 */
 	int no_hybrid;               /* do without ML-KEM-768 though libcrypto has it */
 	void (*trace)(void *data, const char *line);
 	void *trace_data;

@@ -107,6 +107,11 @@ SJ_API void sj_core_receive(struct sj_endpoint *endpoint, struct sj_time now,
 /* Fills one burst for one path. 1: filled, 0: nothing to send now. */
 SJ_API int sj_core_transmit(struct sj_endpoint *endpoint, struct sj_time now,
     struct sj_batch *batch);
+/* Datagrams of more than so many bytes do not leave this machine on that path:
+ * sending one failed, as none may be cut on the way (DF), or the interface's MTU
+ * says so, less the headers. */
+SJ_API void sj_core_datagram_limit(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, uint32_t bytes);
 /* When transmit has to be called again at the latest: boot_ns, 0: at once,
  * UINT64_MAX: never. */
 SJ_API uint64_t sj_core_deadline(const struct sj_endpoint *endpoint);

@@ -122,6 +122,7 @@ struct sj__channel {
 	uint32_t retire_wanted;                 /* bit per slot of retire_sequences */
 	uint64_t retire_sequences[CHANNEL_IDS];
 	uint32_t new_id_wanted;                 /* bit per slot of own_ids */
+	uint32_t mtu_probe;                     /* size of the one under way; 0: none */
 	bool ping_wanted;
 	bool adopted;                           /* known to the endpoint */
 	bool opened_now;

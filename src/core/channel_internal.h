@@ -13,6 +13,7 @@ enum channel_record {
 	RECORD_RETIRE_ID,
 	RECORD_PARAMETERS,
 	RECORD_PING,
+	RECORD_MTU,                     /* id: generation of the path; offset: size */
 	CHANNEL_RECORD_MAX = 0x3f
 };
 

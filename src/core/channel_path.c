@@ -216,6 +216,9 @@ sj__channel_drop_path(struct sj__channel *channel, struct channel_path *at)
 		return;
 	if (at == &channel->current) {
 		list_remove(&channel->blocked);
+		if (channel->mtu_probe > 0)
+			sj__path_mtu_forgotten(at->path);
+		channel->mtu_probe = 0;
 		sj__recovery_leave_path(&channel->recovery, at->path);
 	}
 	if (at->is_shared)

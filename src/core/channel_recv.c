@@ -39,6 +39,14 @@ sj__channel_on_settled(void *user, const struct sj__sent_record *record,
 		if (delivered)
 			channel->parameters_wanted = false;
 		break;
+	case RECORD_MTU:
+		if (record->id != channel->recovery.generation)
+			break;          /* of a path that is left */
+		channel->mtu_probe = 0;
+		sj__path_mtu_probed(channel->current.path,
+		    sj__endpoint_now(channel->endpoint).boot_ns,
+		    (uint32_t)record->offset, delivered);
+		break;
 	case RECORD_PING:
 	case CHANNEL_RECORD_MAX:
 		break;

@@ -70,7 +70,8 @@ put_parameters(struct sj__channel *channel, struct writer *writer)
 	sj__parameter_write(&inner, PARAMETER_ID, channel->first_id, ID_SIZE);
 	sj__parameter_write_number(&inner, PARAMETER_CREDIT, CREDIT_ROOT);
 	sj__parameter_write_number(&inner, PARAMETER_ACK_DELAY, ACK_DELAY_MS);
-	sj__parameter_write_number(&inner, PARAMETER_DATAGRAM_MAX, DATAGRAM_MAX);
+	sj__parameter_write_number(&inner, PARAMETER_DATAGRAM_MAX,
+	    sj__endpoint_datagram_max(channel->endpoint));
 	assert(!inner.failed);
 	sj__frame_parameters(writer, (struct span){ list,
 	    (size_t)(inner.at - list) });
@@ -154,6 +155,7 @@ enum packet_kind {
 	PACKET_DATA,                    /* anything, within window and pace */
 	PACKET_PROBE,                   /* must ask for an acknowledgement */
 	PACKET_ACK,                     /* acknowledgement only */
+	PACKET_MTU,                     /* may such a large one pass? */
 	PACKET_CLOSE,
 	PACKET_PATH                     /* challenge or response, on either path */
 };
@@ -189,6 +191,12 @@ fill_packet(struct sj__channel *channel, struct sj_time now,
 		return;
 	case PACKET_PATH:
 		put_path_frames(channel, at, now, writer);
+		return;
+	case PACKET_MTU:
+		record(channel, RECORD_MTU, channel->recovery.generation,
+		    channel->mtu_probe);
+		write_varint(writer, FRAME_PING);
+		sj__recovery_mark_mtu_probe(&channel->recovery);
 		return;
 	case PACKET_ACK:
 	case PACKET_DATA:
@@ -246,7 +254,7 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 	}
 	/* A challenge shows that full datagrams pass, as far as what came lets
 	 * it; a response is as large as what asked for it. */
-	if (is_challenge)
+	if (is_challenge || kind == PACKET_MTU)
 		least = size - SHORT_OVERHEAD;
 	else if (kind == PACKET_PATH)
 		least = (size_t)max_u64(least, min_size(size,
@@ -260,8 +268,8 @@ build_packet(struct sj__channel *channel, struct sj_time now,
 	length += SHORT_OVERHEAD;
 	/* Its number is gone even if it could not be sealed. */
 	SJ_TRY(sj__recovery_commit(&channel->recovery, at->path, now.boot_ns,
-	    length, kind == PACKET_DATA || kind == PACKET_PROBE,
-	    kind == PACKET_DATA));
+	    length, kind == PACKET_DATA || kind == PACKET_PROBE ||
+	    kind == PACKET_MTU, kind == PACKET_DATA));
 	if (error < 0)
 		return error;
 	channel->bytes_out += length;
@@ -302,11 +310,52 @@ transmit_one(struct sj__channel *channel, struct sj_time now,
 	return 1;
 }
 
+static uint32_t
+peer_takes(const struct sj__channel *channel)
+{
+	return (uint32_t)min_u64(DATAGRAM_MAX,
+	    max_u64(channel->peer_datagram_max, DATAGRAM_BASE));
+}
+
 static size_t
 packet_size(const struct sj__channel *channel)
 {
-	return (size_t)min_u64(channel->current.path->mtu,
-	    max_u64(channel->peer_datagram_max, DATAGRAM_BASE));
+	return min_size(channel->current.path->mtu, peer_takes(channel));
+}
+
+/* [SJ-PA-10] The size of a probe that is to go now; 0: none is. It has no
+ * parameters in it, so it must not be the first that the server gets. */
+static uint32_t
+probe_size(const struct sj__channel *channel, struct sj_time now)
+{
+	if (!channel->current.is_shared || channel->parameters_wanted ||
+	    sj__recovery_probes(&channel->recovery) > 0)
+		return 0;
+	return sj__path_mtu_next(channel->current.path, now.boot_ns,
+	    peer_takes(channel));
+}
+
+/* Alone, and unmarked: a mark that does not pass is another matter. */
+static int
+transmit_mtu_probe(struct sj__channel *channel, struct sj_time now,
+    struct sj_batch *batch, uint32_t size)
+{
+	struct channel_path *at = &channel->current;
+	ptrdiff_t length;
+
+	if (size > batch->capacity) {
+		sj__path_mtu_refused(at->path, now.boot_ns, size);
+		return 0;
+	}
+	channel->mtu_probe = size;
+	sj__path_mtu_probing(at->path, now.boot_ns, size);
+	length = build_packet(channel, now, PACKET_MTU, at, batch->bytes, size);
+	if (length <= 0)
+		return (int)length;
+	sj__packet_mask(&channel->protection, batch->bytes, (size_t)length, 1);
+	finish_batch(batch, at, (size_t)length, (size_t)length, now.boot_ns,
+	    SJ_ECN_NONE);
+	return 1;
 }
 
 /* A train of data packets as far as window, pace and the buffer go. */
@@ -315,7 +364,8 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch)
 {
 	struct channel_path *at = &channel->current;
-	size_t segment = packet_size(channel), total = 0, count = 0, allowed;
+	size_t segment = min_size(packet_size(channel), batch->capacity);
+	size_t total = 0, count = 0, allowed;
 	/* Not even a probe goes beyond what came from there. [SJ-HS-6] */
 	size_t room = min_size(min_size(batch->capacity, 65536),
 	    sj__channel_path_room(at));
@@ -336,10 +386,14 @@ transmit_burst(struct sj__channel *channel, struct sj_time now,
 				break;
 			kind = PACKET_ACK;
 		}
+		/* A probe must not be lost for its size. [SJ-PA-11] */
 		length = build_packet(channel, now, kind, at,
-		    batch->bytes + total, segment);
+		    batch->bytes + total, kind == PACKET_PROBE ?
+		    min_size(segment, DATAGRAM_BASE) : segment);
 		if (length <= 0)
 			break;
+		if (kind == PACKET_DATA && (size_t)length == segment)
+			sj__path_mtu_filled(at->path);
 		total += (size_t)length;
 		count++;
 		is_acked |= kind != PACKET_ACK;
@@ -443,7 +497,8 @@ sj__channel_wants_to_send(const struct sj__channel *channel, struct sj_time now)
 	if (sj__channel_path_room(&channel->current) < packet_size(channel))
 		return false;
 	if (channel->probes_wanted > 0 || channel->ack_now ||
-	    sj__recovery_ack_is_due(&channel->recovery, now.boot_ns))
+	    sj__recovery_ack_is_due(&channel->recovery, now.boot_ns) ||
+	    probe_size(channel, now) > 0)
 		return true;
 	return has_data(channel) &&
 	    sj__path_can_send(channel->current.path, now.boot_ns) >=
@@ -471,6 +526,7 @@ int
 sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
     struct sj_batch *batch)
 {
+	uint32_t size;
 	int filled = 0;
 
 	switch (channel->state) {
@@ -499,6 +555,9 @@ sj__channel_transmit(struct sj__channel *channel, struct sj_time now,
 	    sj__protection_wants_update(&channel->protection))
 		filled = sj__protection_update(&channel->protection,
 		    sj__recovery_next_number(&channel->recovery));
+	size = filled == 0 ? probe_size(channel, now) : 0;
+	if (size > 0)
+		filled = transmit_mtu_probe(channel, now, batch, size);
 	if (filled == 0)
 		filled = transmit_burst(channel, now, batch);
 	if (filled < 0) {

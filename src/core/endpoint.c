@@ -403,7 +403,7 @@ new_path(struct sj_endpoint *endpoint, const struct sj_path *key)
 	    sizeof *path);
 
 	if (path != NULL)
-		sj__path_init(path, key, endpoint->options.datagram_max);
+		sj__path_init(path, key, DATAGRAM_BASE);
 	return path;
 }
 
@@ -424,20 +424,29 @@ bucket_of(struct sj_endpoint *endpoint, const struct sj_path *key)
 	return &endpoint->paths[(hash >> 32) % PATH_BUCKETS];
 }
 
+static struct sj__path *
+find_path(struct sj_endpoint *endpoint, const struct sj_path *key)
+{
+	struct list *bucket = bucket_of(endpoint, key);
+	struct sj__path *path;
+
+	for (struct list *at = bucket->next; at != bucket; at = at->next) {
+		path = container_of(at, struct sj__path, all);
+		if (memcmp(&path->key, key, sizeof *key) == 0)
+			return path;
+	}
+	return NULL;
+}
+
 struct sj__path *
 sj__endpoint_acquire_path(struct sj_endpoint *endpoint,
     const struct sj_path *key)
 {
-	struct sj__path *path;
-	struct list *bucket;
+	struct sj__path *path = find_path(endpoint, key);
 
-	bucket = bucket_of(endpoint, key);
-	for (struct list *at = bucket->next; at != bucket; at = at->next) {
-		path = container_of(at, struct sj__path, all);
-		if (memcmp(&path->key, key, sizeof *key) == 0) {
-			path->references++;
-			return path;
-		}
+	if (path != NULL) {
+		path->references++;
+		return path;
 	}
 	if (endpoint->path_count >= PATHS_MAX)
 		return NULL;
@@ -446,9 +455,20 @@ sj__endpoint_acquire_path(struct sj_endpoint *endpoint,
 		return NULL;
 	path->references = 1;
 	list_init(&path->all);
-	list_append(bucket, &path->all);
+	sj__path_mtu_init(path, endpoint->options.datagram_max);
+	list_append(bucket_of(endpoint, key), &path->all);
 	endpoint->path_count++;
 	return path;
+}
+
+void
+sj_core_datagram_limit(struct sj_endpoint *endpoint, struct sj_time now,
+    const struct sj_path *path, uint32_t bytes)
+{
+	struct sj__path *known = find_path(endpoint, path);
+
+	if (known != NULL && bytes < DATAGRAM_MAX)
+		sj__path_mtu_refused(known, now.boot_ns, bytes + 1);
 }
 
 void
@@ -519,7 +539,7 @@ copy_options(struct sj_endpoint *endpoint,
 }
 
 static void
-defaults(struct sj_endpoint_options *options)
+defaults(struct sj_endpoint_options *options, bool is_driven)
 {
 	if (options->memory_max == 0)
 		options->memory_max = MEMORY_DEFAULT;
@@ -528,7 +548,8 @@ defaults(struct sj_endpoint_options *options)
 	if (options->lifetime_s == 0)
 		options->lifetime_s = LIFETIME_DEFAULT_S;
 	if (options->datagram_max == 0)
-		options->datagram_max = DATAGRAM_DEFAULT;
+		options->datagram_max = is_driven ? DATAGRAM_MAX :
+		    DATAGRAM_DEFAULT;
 }
 
 static int
@@ -625,7 +646,7 @@ sj__endpoint_create(struct sj_endpoint **out,
 	    options->size < sizeof(size_t) || options->size > 4096)
 		return SJ_ERR_ARGUMENT;
 	memcpy(&full, options, min_size(options->size, sizeof full));
-	defaults(&full);
+	defaults(&full, !io->none);
 	sj__memory_init(&memory, full.memory_max);
 	endpoint = sj__memory_allocate(&memory, sizeof *endpoint);
 	if (endpoint == NULL)

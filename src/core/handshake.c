@@ -616,7 +616,7 @@ step_write(struct sj__handshake *handshake)
 	    CREDIT_BEFORE_LOGIN);
 	sj__parameter_write_number(&writer, PARAMETER_ACK_DELAY, 25);
 	sj__parameter_write_number(&writer, PARAMETER_DATAGRAM_MAX,
-	    DATAGRAM_MAX);
+	    sj__endpoint_datagram_max(handshake->endpoint));
 	sj__parameter_write(&writer, PARAMETER_TIME, time, sizeof time);
 	sj__parameter_write(&writer, PARAMETER_TOKEN, handshake->token,
 	    COOKIE_SIZE);

@@ -14,6 +14,7 @@ sj__path_init(struct sj__path *path, const struct sj_path *key, uint32_t mtu)
 	path->window = (uint64_t)WINDOW_INITIAL_PACKETS * mtu;
 	path->threshold = UINT64_MAX;
 	path->tokens = PACING_BURST_MAX;
+	sj__path_mtu_init(path, mtu);
 	path->controller->init(path);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * path.h - a UDP 4-tuple: round-trip time, congestion control, pacing, ECN
+ * path.h - a UDP 4-tuple: round-trip time, congestion control, pacing, ECN, and
+ * the size of datagrams
  *
  * One for each 4-tuple, shared by every channel that has validated it (RFC
  * 9040); a channel that has not uses one of its own. The path knows neither
@@ -11,10 +12,12 @@
 #define SJ_CORE_PATH_H
 
 #include "core/base.h"
+#include "core/wire.h"
 
 #define RTT_INITIAL_NS (333 * NS_PER_MS)        /* RFC 9002 section 6.2.2 */
 #define GRANULARITY_NS NS_PER_MS                /* RFC 9002 section 6.1.2 */
 #define WINDOW_INITIAL_PACKETS 10
+#define WINDOW_INITIAL_BYTES 14720      /* RFC 9002 section 7.2 */
 #define WINDOW_MIN_PACKETS 2
 #define PACING_BURST_MAX 65536
 
@@ -56,6 +59,22 @@ struct sj__cubic_state {
 	bool is_conservative;
 };
 
+/* The search for the largest datagram, path_mtu.c. */
+struct sj__path_mtu {
+	uint32_t limit;                 /* the endpoint's */
+	uint32_t too_big;               /* the smallest known not to pass */
+	uint32_t first_try;             /* before all others; 0: none */
+	uint32_t size;                  /* of the last probe */
+	unsigned tries;                 /* of that size, lost */
+	bool is_wanted;                 /* packets are full */
+	bool is_probing;                /* one is under way */
+	uint64_t raise_ns;              /* then all is tried again */
+	/* Packets above the base, lost since one came through. */
+	unsigned lost;
+	uint64_t lost_from_ns;          /* when the first of them was sent */
+	uint64_t large_ns, small_ns;    /* when the newest that passed was */
+};
+
 enum path_ecn { ECN_TESTING, ECN_CAPABLE, ECN_FAILED };
 
 /* [SJ-PA-9] What the channels on a way share: window, pace, round-trip time. */
@@ -64,7 +83,8 @@ struct sj__path {
 	struct list all;
 	struct list blocked;            /* channels that wait for the window */
 	unsigned references;
-	uint32_t mtu;                   /* bytes of UDP payload */
+	uint32_t mtu;                   /* bytes of UDP payload that pass */
+	struct sj__path_mtu search;
 	bool has_rtt;
 	uint64_t latest_ns, smoothed_ns, variation_ns, minimum_ns;
 	const struct sj__controller *controller;
@@ -103,6 +123,27 @@ void sj__path_on_gone(struct sj__path *path, uint64_t bytes);
 void sj__path_on_congestion(struct sj__path *path, uint64_t now_ns,
     uint64_t sent_ns);
 void sj__path_on_persistent(struct sj__path *path);
+
+/* [SJ-PA-10] The size of datagrams, path_mtu.c. limit: of the endpoint. */
+void sj__path_mtu_init(struct sj__path *path, uint32_t limit);
+/* A packet was full: a larger one would have served. */
+void sj__path_mtu_filled(struct sj__path *path);
+/* The size of a probe that is to go now, at most so much; 0: none is. */
+uint32_t sj__path_mtu_next(const struct sj__path *path, uint64_t now_ns,
+    uint32_t most);
+/* A probe went; what became of it, or that nobody will ever say. */
+void sj__path_mtu_probing(struct sj__path *path, uint64_t now_ns,
+    uint32_t size);
+void sj__path_mtu_probed(struct sj__path *path, uint64_t now_ns, uint32_t size,
+    bool delivered);
+void sj__path_mtu_forgotten(struct sj__path *path);
+/* The own system does not send datagrams of that size. */
+void sj__path_mtu_refused(struct sj__path *path, uint64_t now_ns,
+    uint32_t size);
+/* [SJ-PA-11] A packet that is no such probe came through, or did not. */
+void sj__path_mtu_passed(struct sj__path *path, uint32_t size,
+    uint64_t sent_ns);
+void sj__path_mtu_lost(struct sj__path *path, uint32_t size, uint64_t sent_ns);
 
 /* The mark for packets now: ECT(0) unless the path failed it. */
 uint8_t sj__path_ecn(const struct sj__path *path);

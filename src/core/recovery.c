@@ -178,6 +178,13 @@ sj__recovery_is_full(const struct sj__recovery *recovery)
 }
 
 void
+sj__recovery_mark_mtu_probe(struct sj__recovery *recovery)
+{
+	assert(recovery->is_preparing);
+	packet_at(recovery, recovery->next)->is_mtu_probe = true;
+}
+
+void
 sj__recovery_cancel(struct sj__recovery *recovery)
 {
 	struct sj__sent_packet *packet = packet_at(recovery, recovery->next);
@@ -317,6 +324,10 @@ sj__recovery_ack_range(struct sj__recovery *recovery, struct sj__path *path,
 		if (packet->state != SENT_IN_FLIGHT)
 			continue;
 		recovery->newly_acked |= packet->is_eliciting;
+		if (packet->generation == recovery->generation &&
+		    !packet->is_mtu_probe)
+			sj__path_mtu_passed(path, packet->bytes,
+			    packet->sent_ns);
 		recovery->newly_marked += packet->is_marked &&
 		    packet->generation == recovery->generation;
 		if (packet->is_counted &&
@@ -340,6 +351,14 @@ loss_delay_ns(const struct sj__path *path)
 	uint64_t rtt_ns = max_u64(path->latest_ns, path->smoothed_ns);
 
 	return max_u64(rtt_ns + rtt_ns / 8, GRANULARITY_NS);
+}
+
+static void
+size_may_be_why(const struct sj__recovery *recovery, struct sj__path *path,
+    const struct sj__sent_packet *packet)
+{
+	if (packet->generation == recovery->generation)
+		sj__path_mtu_lost(path, packet->bytes, packet->sent_ns);
 }
 
 /* RFC 9002 section 6.1: by number and by time. */
@@ -371,8 +390,9 @@ detect_losses(struct sj__recovery *recovery, struct sj__path *path,
 		if (packet->is_counted &&
 		    packet->generation == recovery->generation)
 			gone += packet->bytes;
-		if (packet->is_eliciting) {
+		if (packet->is_eliciting && !packet->is_mtu_probe) {
 			recovery->lost_count++;
+			size_may_be_why(recovery, path, packet);
 			newest_ns = max_u64(newest_ns, packet->sent_ns);
 			run_ns = min_u64(run_ns, packet->sent_ns);
 			longest_ns = max_u64(longest_ns,
@@ -462,7 +482,8 @@ give_up_flight(struct sj__recovery *recovery, struct sj__path *path,
 			gone += packet->bytes;
 			newest_ns = max_u64(newest_ns, packet->sent_ns);
 		}
-		recovery->lost_count += packet->is_eliciting;
+		recovery->lost_count += packet->is_eliciting &&
+		    !packet->is_mtu_probe;
 		settle_counts(recovery, packet);
 		report(recovery, packet, false, settled, user);
 	}
@@ -503,7 +524,7 @@ sj__recovery_on_timeout(struct sj__recovery *recovery, struct sj__path *path,
 	for (uint64_t i = recovery->base; i < recovery->next; i++) {
 		packet = packet_at(recovery, i);
 		if (packet->state != SENT_IN_FLIGHT || !packet->is_eliciting ||
-		    packet->record_count == 0)
+		    packet->record_count == 0 || packet->is_mtu_probe)
 			continue;
 		report(recovery, packet, false, settled, user);
 		break;

@@ -45,6 +45,7 @@ struct sj__sent_packet {
 	uint16_t record_count;
 	uint8_t state;                  /* enum sent_state */
 	bool is_eliciting, is_counted, is_limited, is_marked;
+	bool is_mtu_probe;              /* its loss says nothing of congestion */
 };
 
 struct sj__ack {
@@ -107,6 +108,8 @@ void sj__recovery_append(struct sj__recovery *recovery,
     const struct sj__sent_record *record);
 /* The packet has as many records as one may have. */
 bool sj__recovery_is_full(const struct sj__recovery *recovery);
+/* The packet being prepared tries out a size. [SJ-PA-10] */
+void sj__recovery_mark_mtu_probe(struct sj__recovery *recovery);
 void sj__recovery_cancel(struct sj__recovery *recovery);
 /* Only counted packets take from the window of the path: all that ask for an
  * acknowledgement but probes, as those of a dead peer would stop the others on

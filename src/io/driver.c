@@ -341,6 +341,9 @@ transmit(struct driver *driver)
 				return any;
 		}
 		driver->has_batch = udp_send(&driver->udp, batch) == 0;
+		if (driver->udp.refused > 0)
+			sj_core_datagram_limit(driver->endpoint, clock_now(),
+			    &batch->path, (uint32_t)driver->udp.refused - 1);
 		if (driver->has_batch) {
 			block(driver, true);
 			return any;

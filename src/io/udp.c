@@ -126,11 +126,15 @@ address_parse(const char *text, uint16_t default_port, struct sj_address *to)
 /* --- Open and close ---------------------------------------------------- */
 
 static bool
+set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+static bool
 enable(int fd, int level, int option)
 {
-	int on = 1;
-
-	return setsockopt(fd, level, option, &on, sizeof on) == 0;
+	return set(fd, level, option, 1);
 }
 
 static void
@@ -152,6 +156,12 @@ set_options(struct udp *udp, bool is_listening)
 	udp->has_gro = enable(udp->fd, IPPROTO_UDP, UDP_GRO);
 	udp->has_segment = getsockopt(udp->fd, IPPROTO_UDP, UDP_SEGMENT, &probe,
 	    &length) == 0;
+	/* Nobody on the way may cut a datagram, and what the kernel thinks to
+	 * know of the way is not asked: the core finds out. [SJ-PA-10] */
+	set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+	if (udp->family == AF_INET6)
+		set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+		    IPV6_PMTUDISC_PROBE);
 	/* On a socket of both families IPv4 needs its own options. */
 	enable(udp->fd, IPPROTO_IP, IP_RECVTOS);
 	if (udp->family == AF_INET6)
@@ -405,6 +415,7 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 	uint8_t *bytes = batch->bytes;
 	bool is_whole = true;           /* else a datagram at a time */
 
+	udp->refused = 0;
 	while (at < batch->length) {
 		step = is_whole ? send_step(udp, batch->segment_size) :
 		    batch->segment_size;
@@ -413,7 +424,7 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 			if (errno == EAGAIN || errno == ENOBUFS)
 				return at > 0;  /* the rest counts as lost */
 			/* The interface cannot, or segments of this size do
-			 * not fit its mtu: each may still go in fragments. */
+			 * not fit its mtu: one by one, to know which. */
 			if (length > batch->segment_size &&
 			    (errno == EIO || errno == EINVAL ||
 			    errno == EMSGSIZE)) {
@@ -421,6 +432,8 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 				is_whole = false;
 				continue;
 			}
+			if (errno == EMSGSIZE)
+				udp->refused = length;
 		}
 		at += length;
 	}

@@ -24,6 +24,8 @@ struct udp {
 	uint16_t port;
 	uint8_t *buffer;                /* UDP_MESSAGES * UDP_MESSAGE_SIZE */
 	int messages;                   /* to ask for next */
+	size_t refused;                 /* datagrams of the last burst: too large for
+	                                 * the interface; 0: none was */
 };
 
 /* What recvmmsg brought. */

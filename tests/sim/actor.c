@@ -71,6 +71,7 @@ actors_open(struct world *world)
 	options.store = slow_store(world);
 	options.application = "sim";
 	options.no_hybrid = !world->drawn.server_hybrid;
+	options.datagram_max = world->drawn.datagram_max;
 	error = sj__endpoint_create(&world->server, &options, &world->server_io,
 	    NULL);
 	assert(error == 0);
@@ -87,6 +88,7 @@ actors_open(struct world *world)
 		options = (struct sj_endpoint_options)SJ_ENDPOINT_OPTIONS;
 		options.mechs = client->mechs;
 		options.no_hybrid = !world->drawn.client_hybrid;
+		options.datagram_max = world->drawn.datagram_max;
 		error = sj__endpoint_create(&client->endpoint, &options,
 		    &client->io, NULL);
 		assert(error == 0);

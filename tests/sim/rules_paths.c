@@ -356,7 +356,118 @@ dead_peer(void)
 	pair_end(pair);
 }
 
+/* --- The size of datagrams --------------------------------------------- */
+
+static size_t passes, largest[2];       /* bytes; seen from each side */
+
+static bool
+narrow(struct pair *pair, int side, const struct sj_batch *batch)
+{
+	(void)pair;
+	if (batch->segment_size > passes)
+		return false;
+	if (batch->segment_size > largest[side])
+		largest[side] = batch->segment_size;
+	return true;
+}
+
+static struct pair *
+pair_of_sizes(uint32_t client_max, uint32_t server_max, size_t way)
+{
+	struct pair *pair = pair_begin();
+
+	pair->client->endpoint->options.datagram_max = client_max;
+	pair->world.server->options.datagram_max = server_max;
+	pair->on_batch = narrow;
+	passes = way;
+	largest[0] = largest[1] = 0;
+	pair_log_in(pair);
+	return pair;
+}
+
+/* As much as there is room for, and back again. */
+static void
+keep_writing(struct pair *pair, struct sj_stream *stream, unsigned rounds)
+{
+	static uint8_t bytes[65536];
+
+	for (unsigned i = 0; i < rounds; i++) {
+		while (sj_stream_write(stream, bytes, sizeof bytes) > 0)
+			;
+		pair_exchange(pair, 1);
+	}
+}
+
+static struct sj_stream *
+open_stream(struct pair *pair)
+{
+	struct sj_stream *stream;
+
+	expect(sj_stream_open(pair->session, &stream, NULL) == 0, "no stream");
+	return stream;
+}
+
+/* [SJ-PA-10] */
+static void
+datagram_size(void)
+{
+	struct pair *pair = pair_of_sizes(65507, 65507, 5000);
+	struct sj__channel *ends[2] = { pair_channel(pair->world.server),
+	    pair_channel(pair->client->endpoint) };
+
+	expect(largest[0] <= 1200 && largest[1] <= 1200,
+	    "a datagram larger than what every path carries, untried");
+	keep_writing(pair, open_stream(pair), 2000);
+	for (int side = 0; side < 2; side++) {
+		expect(ends[side]->current.path->mtu > 4900 &&
+		    largest[side] > 4900, "larger datagrams are not used");
+		expect(ends[side]->current.path->threshold == UINT64_MAX &&
+		    ends[side]->recovery.lost_count == 0,
+		    "a probe for the size was lost, and called congestion");
+	}
+	pair_end(pair);
+}
+
+/* [SJ-PA-10] */
+static void
+datagram_of_peer(void)
+{
+	struct pair *pair = pair_of_sizes(9000, 3000, 65507);
+
+	keep_writing(pair, open_stream(pair), 500);
+	expect(largest[0] == 3000, "not as large as the own limit");
+	expect(largest[1] == 3000, "not as large as the peer takes, or larger");
+	pair_end(pair);
+}
+
+/* [SJ-PA-11] */
+static void
+black_hole(void)
+{
+	struct pair *pair = pair_of_sizes(9000, 9000, 9000);
+	struct sj__channel *channel = pair_channel(pair->client->endpoint);
+	struct sj_stream *stream = open_stream(pair);
+	uint64_t timeouts_ns;
+
+	keep_writing(pair, stream, 500);
+	expect(channel->current.path->mtu == 9000, "larger ones are not used");
+	passes = 1300;
+	timeouts_ns = 3 * sj__recovery_probe_timeout_ns(&channel->recovery,
+	    channel->current.path);
+	keep_writing(pair, stream, (unsigned)(timeouts_ns / NS_PER_MS));
+	expect(channel->current.path->mtu <= 1300,
+	    "still in a black hole after three probe timeouts");
+	keep_writing(pair, stream, 3000);
+	expect(channel->current.path->mtu > 1280 &&
+	    channel->current.path->mtu <= 1300, "what passes is not found");
+	passes = 9000;
+	pair_end(pair);
+}
+
 const struct rule rules_paths[] = {
+	{ "datagram_size", datagram_size },
+	{ "datagram_of_peer", datagram_of_peer },
+	{ "black_hole", black_hole },
 	{ "shared_path", shared_path },
 	{ "challenge", challenge },
 	{ "response_size", response_size },

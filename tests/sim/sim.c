@@ -58,7 +58,12 @@ draw_options(struct world *world)
 	faults->jitter_ns = maybe(world, 30) * NS_PER_MS;
 	faults->rate_bytes_s = 50000 + draw(world, 5000000);
 	faults->queue_bytes = 20000 + draw(world, 500000);
-	faults->mtu = 1452 + draw(world, 8000);
+	faults->mtu = DATAGRAM_BASE + draw(world, 8000);
+	/* Some ways get narrower, and some wider, while they are used. */
+	faults->mtu_later = DATAGRAM_BASE + draw(world, 8000);
+	faults->mtu_later_ns = maybe(world, 20) * NS_PER_S;
+	faults->datagram_max = DATAGRAM_BASE + (uint32_t)draw(world,
+	    DATAGRAM_MAX - DATAGRAM_BASE + 1);
 	faults->answer_delay_ms = maybe(world, 300);
 	if (draw(world, 2) == 0)
 		faults->phase_packets = 1 + (unsigned)draw(world, 60);
@@ -83,6 +88,17 @@ heal(struct world *world)
 	world->faults.corrupt = world->faults.duplicate = 0;
 	world->faults.reorder = world->faults.repeat = 0;
 	world->faults.rebind_ns = 0;
+	link_set(world);
+}
+
+static void
+narrow(struct world *world)
+{
+	if (world->drawn.mtu_later_ns == 0 ||
+	    world->now.boot_ns < world->drawn.mtu_later_ns ||
+	    world->faults.mtu == world->drawn.mtu_later)
+		return;
+	world->faults.mtu = world->drawn.mtu_later;
 	link_set(world);
 }
 
@@ -157,6 +173,7 @@ run(struct world *world)
 	while (world->failure == NULL && !actors_are_done(world)) {
 		world->steps++;
 		link_rebind(world);
+		narrow(world);
 		sim_deliver(world->sim);
 		answers_give(world);
 		if (world->drawn.phase_packets > 0) {
@@ -205,7 +222,7 @@ simulate(uint64_t seed, bool verbose)
 	if (verbose)
 		printf("seed %llu: loss %u burst %u duplicate %u corrupt %u "
 		    "reorder %u repeat %u delay %llu ms jitter %llu ms rate %llu B/s "
-		    "queue %zu mtu %zu answers %u ms rebind %llu s "
+		    "queue %zu mtu %zu then %zu at %llu s of %u answers %u ms rebind %llu s "
 		    "ecn %d cookies %d hybrid %d %d hello %zu answer %zu "
 		    "clients %u\n",
 		    (unsigned long long)seed, world->drawn.loss,
@@ -215,6 +232,9 @@ simulate(uint64_t seed, bool verbose)
 		    (unsigned long long)(world->drawn.jitter_ns / NS_PER_MS),
 		    (unsigned long long)world->drawn.rate_bytes_s,
 		    world->drawn.queue_bytes, world->drawn.mtu,
+		    world->drawn.mtu_later, (unsigned long long)
+		    (world->drawn.mtu_later_ns / NS_PER_S),
+		    world->drawn.datagram_max,
 		    world->drawn.answer_delay_ms,
 		    (unsigned long long)(world->drawn.rebind_ns / NS_PER_S),
 		    (int)world->drawn.ecn, world->drawn.cookies,

@@ -39,6 +39,9 @@ struct faults {
 	unsigned repeat;                /* by somebody elsewhere, and sooner */
 	uint64_t delay_ns, jitter_ns, rate_bytes_s;
 	size_t queue_bytes, mtu;
+	size_t mtu_later;               /* from then on; 0: never */
+	uint64_t mtu_later_ns;
+	uint32_t datagram_max;          /* of the endpoints */
 	unsigned phase_packets;         /* a new key phase after so many; 0: late */
 	unsigned answer_delay_ms;       /* of signer, host key, store: at most */
 	enum sj_sim_ecn ecn;            /* what the way does to the mark */

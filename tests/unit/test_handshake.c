@@ -84,6 +84,13 @@ sj__endpoint_has_hybrid(const struct sj_endpoint *endpoint)
 	return hybrid_is_wanted && sj__kem_is_there(crypto);
 }
 
+uint32_t
+sj__endpoint_datagram_max(const struct sj_endpoint *endpoint)
+{
+	(void)endpoint;
+	return DATAGRAM_MAX;
+}
+
 static const uint8_t address_token[COOKIE_SIZE] = "fifteen letters";
 
 void
