@@ -140,12 +140,90 @@ sj__path_next_send_ns(const struct sj__path *path, uint64_t now_ns)
 	return now_ns + (uint64_t)missing * NS_PER_S / rate + 1000;
 }
 
+/* --- Evidence, RFC 7661 ------------------------------------------------- */
+
+static uint64_t
+first_window(const struct sj__path *path)
+{
+	return min_u64((uint64_t)WINDOW_INITIAL_PACKETS * path->mtu,
+	    max_u64(WINDOW_INITIAL_BYTES,
+	    (uint64_t)WINDOW_MIN_PACKETS * path->mtu));
+}
+
+/* [SJ-PA-12] What was not used for long is worth half, and half of that later on;
+ * slow start goes most of the way back. */
+static void
+let_evidence_age(struct sj__path *path, uint64_t now_ns)
+{
+	struct sj__evidence *evidence = &path->evidence;
+	uint64_t first = first_window(path);
+
+	if (evidence->fresh_ns == 0)
+		evidence->fresh_ns = now_ns;
+	while (evidence->fresh_ns + EVIDENCE_FRESH_NS <= now_ns &&
+	    path->window > first) {
+		path->threshold = max_u64(path->threshold,
+		    path->window / 4 * 3);
+		path->window = max_u64(path->window / 2, first);
+		path->cubic.epoch_ns = 0;
+		evidence->fresh_ns += EVIDENCE_FRESH_NS;
+	}
+	if (evidence->fresh_ns + EVIDENCE_FRESH_NS <= now_ns)
+		evidence->fresh_ns = now_ns;
+}
+
+static uint64_t
+sampling_ns(const struct sj__path *path)
+{
+	return max_u64(3 * sj__path_rtt_ns(path), NS_PER_S);
+}
+
+static void
+gather_evidence(struct sj__path *path, uint64_t now_ns,
+    const struct sj__acked *acked)
+{
+	struct sj__evidence *evidence = &path->evidence;
+
+	if (now_ns >= evidence->round_ns + sj__path_rtt_ns(path)) {
+		evidence->round_ns = now_ns;
+		evidence->round_bytes = 0;
+	}
+	if (now_ns >= evidence->period_ns + sampling_ns(path)) {
+		evidence->most_before = evidence->most;
+		evidence->most = 0;
+		evidence->period_ns = now_ns;
+	}
+	evidence->round_bytes += acked->bytes;
+	evidence->most = max_u64(evidence->most, evidence->round_bytes);
+	if (acked->is_limited)
+		evidence->fresh_ns = now_ns;
+}
+
+/* A loss while the window was not in use is the loss of what was used: RFC 7661
+ * section 4.4.1. Who knows nothing may send a first window. */
+static void
+use_evidence(struct sj__path *path, uint64_t now_ns)
+{
+	const struct sj__evidence *evidence = &path->evidence;
+	uint64_t used = max_u64(max_u64(evidence->most, evidence->most_before),
+	    path->in_flight);
+
+	if (now_ns > evidence->limited_ns + sampling_ns(path))
+		path->window = min_u64(path->window, max_u64(used,
+		    first_window(path)));
+}
+
+/* --- What happens to packets -------------------------------------------- */
+
 void
 sj__path_on_sent(struct sj__path *path, uint64_t now_ns, uint64_t bytes)
 {
+	let_evidence_age(path, now_ns);
 	path->tokens = tokens_now(path, now_ns) - (int64_t)bytes;
 	path->tokens_ns = now_ns;
 	path->in_flight += bytes;
+	if (2 * path->in_flight >= path->window)
+		path->evidence.limited_ns = now_ns;
 	path->sent_total += bytes;
 }
 
@@ -161,12 +239,15 @@ sj__path_on_acked(struct sj__path *path, uint64_t now_ns,
     const struct sj__acked *acked)
 {
 	sj__path_on_gone(path, acked->bytes);
+	gather_evidence(path, now_ns, acked);
 	path->controller->on_acked(path, now_ns, acked);
 }
 
 void
 sj__path_on_congestion(struct sj__path *path, uint64_t now_ns, uint64_t sent_ns)
 {
+	if (path->recovery_start_ns == 0 || sent_ns > path->recovery_start_ns)
+		use_evidence(path, now_ns);
 	path->controller->on_congestion(path, now_ns, sent_ns);
 }
 

@@ -75,6 +75,17 @@ struct sj__path_mtu {
 	uint64_t large_ns, small_ns;    /* when the newest that passed was */
 };
 
+/* Whether the window is in use, RFC 7661: as long as it is, it is evidence of what
+ * the path carries. */
+#define EVIDENCE_FRESH_NS (300 * NS_PER_S)      /* RFC 7661 section 4.4.2 */
+struct sj__evidence {
+	uint64_t fresh_ns;              /* up to then the path carried it */
+	uint64_t limited_ns;            /* half of it or more was in flight */
+	/* pipeACK: bytes acknowledged in a round trip, the most of late. */
+	uint64_t round_ns, round_bytes;
+	uint64_t period_ns, most, most_before;
+};
+
 enum path_ecn { ECN_TESTING, ECN_CAPABLE, ECN_FAILED };
 
 /* [SJ-PA-9] What the channels on a way share: window, pace, round-trip time. */
@@ -93,6 +104,7 @@ struct sj__path {
 	uint64_t sent_total;            /* bytes ever sent */
 	uint64_t recovery_start_ns;     /* losses of older packets are one event */
 	struct sj__cubic_state cubic;
+	struct sj__evidence evidence;
 	int64_t tokens;                 /* pacing: bytes that may go now */
 	uint64_t tokens_ns;             /* when they were counted */
 	enum path_ecn ecn;

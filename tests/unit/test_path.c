@@ -169,6 +169,115 @@ merges(void **state)
 	assert_int_equal(path.smoothed_ns, 40 * MS);
 }
 
+/* --- Evidence, RFC 7661 ------------------------------------------------- */
+
+/* A round trip of 20 ms: so much goes and comes. */
+static uint64_t
+round_trip(uint64_t now_ns, uint64_t bytes, bool is_limited)
+{
+	struct sj__acked acked = { .bytes = bytes, .sent_ns = now_ns,
+	    .rtt_ns = 20 * MS, .is_limited = is_limited };
+
+	sj__path_on_sent(&path, now_ns, bytes);
+	acked.sent_total = path.sent_total;
+	sj__path_on_acked(&path, now_ns + 20 * MS, &acked);
+	return now_ns + 20 * MS;
+}
+
+static void
+used_path(uint64_t window)
+{
+	set_up(NULL);
+	path.has_rtt = true;
+	path.smoothed_ns = path.minimum_ns = 20 * MS;
+	path.window = path.threshold = window;
+}
+
+/* [SJ-PA-12] */
+static void
+evidence_ages(void **state)
+{
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	used_path(100 * MTU);
+	now_ns = round_trip(now_ns, 60 * MTU, true);
+	assert_true(path.window >= 100 * MTU && path.window < 101 * MTU);
+	path.window = 100 * MTU;
+	/* Nothing for five minutes: all of it, and no slow start. */
+	now_ns = round_trip(now_ns + EVIDENCE_FRESH_NS - MS, MTU, false);
+	assert_int_equal(path.window, 100 * MTU);
+	assert_true(path.window >= path.threshold);
+	/* A little all the time is no use of it. */
+	now_ns = round_trip(now_ns, MTU, false);
+	assert_int_equal(path.window, 50 * MTU);
+	assert_int_equal(path.threshold, 100 * MTU);
+	now_ns = round_trip(now_ns + EVIDENCE_FRESH_NS, MTU, false);
+	assert_int_equal(path.window, 25 * MTU);
+	/* Never below the first window, nor up to it. */
+	now_ns = round_trip(now_ns + 3600 * NS_PER_S, MTU, false);
+	assert_int_equal(path.window, 10 * MTU);
+	path.window = 4 * MTU;
+	now_ns = round_trip(now_ns + 3600 * NS_PER_S, MTU, false);
+	assert_int_equal(path.window, 4 * MTU);
+}
+
+/* Use of the window makes its evidence fresh. */
+static void
+evidence_is_renewed(void **state)
+{
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	used_path(100 * MTU);
+	for (unsigned i = 0; i < 10; i++) {
+		now_ns = round_trip(now_ns, 60 * MTU, true);
+		now_ns += EVIDENCE_FRESH_NS / 2;
+	}
+	assert_true(path.window >= 100 * MTU);
+}
+
+/* [SJ-PA-12] An application that sends little makes no window grow, in slow start
+ * and after it. */
+static void
+application_limits(void **state)
+{
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	used_path(100 * MTU);
+	for (unsigned i = 0; i < 200; i++)
+		now_ns = round_trip(now_ns, 40 * MTU, false);
+	assert_int_equal(path.window, 100 * MTU);
+	path.threshold = UINT64_MAX;
+	for (unsigned i = 0; i < 200; i++)
+		now_ns = round_trip(now_ns, 40 * MTU, false);
+	assert_int_equal(path.window, 100 * MTU);
+}
+
+/* [SJ-PA-12] */
+static void
+loss_of_unused(void **state)
+{
+	uint64_t now_ns = NS_PER_S;
+
+	(void)state;
+	used_path(100 * MTU);
+	now_ns = round_trip(now_ns, 60 * MTU, true);
+	path.window = 100 * MTU;
+	/* In use until now: a loss is a loss of it. */
+	sj__path_on_congestion(&path, now_ns, now_ns);
+	assert_int_equal(path.window, 70 * MTU);
+	for (unsigned i = 0; i < 200; i++)
+		now_ns = round_trip(now_ns, 20 * MTU, false);
+	assert_int_equal(path.window, 70 * MTU);
+	sj__path_on_congestion(&path, now_ns, now_ns - MS);
+	assert_int_equal(path.window, 14 * MTU);
+	/* The same event: not once more. */
+	sj__path_on_congestion(&path, now_ns + MS, now_ns - MS);
+	assert_int_equal(path.window, 14 * MTU);
+}
+
 int
 main(void)
 {
@@ -179,6 +288,10 @@ main(void)
 		cmocka_unit_test_setup(pacing, set_up),
 		cmocka_unit_test_setup(idle, set_up),
 		cmocka_unit_test_setup(merges, set_up),
+		cmocka_unit_test_setup(evidence_ages, set_up),
+		cmocka_unit_test_setup(evidence_is_renewed, set_up),
+		cmocka_unit_test_setup(application_limits, set_up),
+		cmocka_unit_test_setup(loss_of_unused, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
