@@ -367,6 +367,9 @@ receive_packet(struct sj__channel *channel, struct packet_in *in,
 		in->path->bytes_in += length;
 		in->path->challenges_sent = 0;
 	}
+	sj__recovery_set_rtt(&channel->recovery,
+	    channel->current.path->has_rtt ?
+	    sj__path_rtt_ns(channel->current.path) : 0);
 	SJ_TRY(sj__recovery_on_received(recovery, in->number, in->now.boot_ns,
 	    in->eliciting, ecn));
 	channel->bytes_in += length;

@@ -34,6 +34,51 @@ count_ecn(struct sj__recovery *recovery, enum sj_ecn ecn)
 	recovery->ce += ecn == SJ_ECN_CE;
 }
 
+void
+sj__recovery_set_rtt(struct sj__recovery *recovery, uint64_t rtt_ns)
+{
+	recovery->rtt_ns = rtt_ns;
+}
+
+/* [SJ-PA-13] The last round trip says how many packets one acknowledgement may
+ * stand for in the next one. */
+static void
+count_round(struct sj__recovery *recovery, uint64_t now_ns)
+{
+	uint64_t elapsed_ns = now_ns - recovery->round_ns, a_round;
+
+	recovery->round_count++;
+	if (recovery->rtt_ns == 0 || elapsed_ns < recovery->rtt_ns)
+		return;
+	a_round = recovery->round_count * (recovery->rtt_ns / 1000 + 1) /
+	    (elapsed_ns / 1000 + 1);
+	recovery->ack_every = (unsigned)max_u64(ACK_EVERY,
+	    min_u64(a_round / ACKS_A_ROUND, ACK_EVERY_MAX));
+	recovery->round_ns = now_ns;
+	recovery->round_count = 0;
+}
+
+/* RFC 9000 section 13.2.1: at once what is out of order, or marked, else after
+ * some packets, within the delay promised; with many, within a part of a round
+ * trip. */
+static void
+plan_ack(struct sj__recovery *recovery, uint64_t now_ns, bool is_odd)
+{
+	unsigned every;
+
+	if (is_odd)
+		recovery->ack_hurry = ACK_HURRY;
+	else if (recovery->ack_hurry > 0)
+		recovery->ack_hurry--;
+	every = recovery->ack_hurry > 0 ? ACK_EVERY : recovery->ack_every;
+	if (is_odd || ++recovery->unacked_eliciting >= every)
+		recovery->ack_is_due = true;
+	else if (recovery->ack_deadline_ns == NEVER_NS)
+		recovery->ack_deadline_ns = now_ns + (every == ACK_EVERY ?
+		    ACK_DELAY_NS : min_u64(ACK_DELAY_NS,
+		    max_u64(recovery->rtt_ns / 4, GRANULARITY_NS)));
+}
+
 int
 sj__recovery_on_received(struct sj__recovery *recovery, uint64_t number,
     uint64_t now_ns, bool is_eliciting, enum sj_ecn ecn)
@@ -53,14 +98,8 @@ sj__recovery_on_received(struct sj__recovery *recovery, uint64_t number,
 	recovery->has_ack = true;
 	if (!is_eliciting)
 		return 0;
-	recovery->unacked_eliciting++;
-	/* RFC 9000 section 13.2.1: at once after every second packet, out of
-	 * order, or marked; else within the delay promised. */
-	if (recovery->unacked_eliciting >= ACK_EVERY || number != expected ||
-	    ecn == SJ_ECN_CE)
-		recovery->ack_is_due = true;
-	else if (recovery->ack_deadline_ns == NEVER_NS)
-		recovery->ack_deadline_ns = now_ns + ACK_DELAY_NS;
+	count_round(recovery, now_ns);
+	plan_ack(recovery, now_ns, number != expected || ecn == SJ_ECN_CE);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ sj__recovery_init(struct sj__recovery *recovery, struct sj__memory *memory)
 	recovery->memory = memory;
 	recovery->peer_delay_ns = ACK_DELAY_NS;
 	recovery->ack_deadline_ns = NEVER_NS;
+	recovery->ack_every = ACK_EVERY;
 }
 
 void

@@ -20,7 +20,10 @@
 
 #define RECEIVED_RANGES_MAX 256
 #define PACKET_THRESHOLD 3              /* RFC 9002 section 6.1.1 */
-#define ACK_EVERY 2                     /* eliciting packets */
+#define ACK_EVERY 2                     /* eliciting packets, at least */
+#define ACK_EVERY_MAX 64
+#define ACKS_A_ROUND 16                 /* where that is fewer */
+#define ACK_HURRY 8                     /* packets after one that is odd */
 #define ACK_DELAY_NS (25 * NS_PER_MS)
 #define IN_FLIGHT_PACKETS_MAX (UINT64_C(1) << 22)
 
@@ -90,6 +93,9 @@ struct sj__recovery {
 	uint64_t largest_received_ns;
 	uint64_t ack_deadline_ns;
 	unsigned unacked_eliciting;
+	unsigned ack_every, ack_hurry;  /* packets; packets still to be quick with */
+	uint64_t rtt_ns;                /* 0: not known */
+	uint64_t round_ns, round_count; /* eliciting packets since then */
 	bool ack_is_due, has_ack;
 	uint64_t ect0, ect1, ce;
 };
@@ -159,6 +165,8 @@ void sj__recovery_move_path(struct sj__recovery *recovery,
 uint64_t sj__recovery_expected_number(const struct sj__recovery *recovery);
 bool sj__recovery_is_duplicate(const struct sj__recovery *recovery,
     uint64_t number);
+/* How long a round trip takes: acknowledgements are thinned out by it. */
+void sj__recovery_set_rtt(struct sj__recovery *recovery, uint64_t rtt_ns);
 int sj__recovery_on_received(struct sj__recovery *recovery, uint64_t number,
     uint64_t now_ns, bool is_eliciting, enum sj_ecn ecn);
 bool sj__recovery_has_ack(const struct sj__recovery *recovery);

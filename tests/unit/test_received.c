@@ -314,6 +314,92 @@ long_history(void **state)
 	assert_true(recovery.floor > 0);
 }
 
+/* --- Thinning out --------------------------------------------------------- */
+
+/* Packets one after the other for a second; how many acknowledgements. */
+static unsigned
+acks_of_a_second(uint64_t *number, uint64_t *now_ns, uint64_t apart_ns)
+{
+	uint64_t end_ns = *now_ns + NS_PER_S;
+	unsigned acks = 0;
+
+	for (; *now_ns < end_ns; *now_ns += apart_ns) {
+		assert_int_equal(sj__recovery_on_received(&recovery,
+		    (*number)++, *now_ns, true, SJ_ECN_NONE), 0);
+		if (!sj__recovery_ack_is_due(&recovery, *now_ns))
+			continue;
+		sj__recovery_ack_sent(&recovery);
+		acks++;
+	}
+	return acks;
+}
+
+/* [SJ-PA-13] */
+static void
+thins_out(void **state)
+{
+	uint64_t number = 0, now_ns = NS_PER_S;
+	unsigned acks;
+
+	(void)state;
+	/* No round trip known: every second one. */
+	assert_int_equal(acks_of_a_second(&number, &now_ns, MS), 500);
+	sj__recovery_set_rtt(&recovery, 20 * MS);
+	/* Twenty in a round trip are few, two hundred are not. */
+	assert_int_equal(acks_of_a_second(&number, &now_ns, MS), 500);
+	(void)acks_of_a_second(&number, &now_ns, MS / 10);
+	acks = acks_of_a_second(&number, &now_ns, MS / 10);
+	assert_in_range(acks, 10000 / 13, 10000 / 11);
+	/* At most 64 at a time. */
+	(void)acks_of_a_second(&number, &now_ns, MS / 1000);
+	acks = acks_of_a_second(&number, &now_ns, MS / 1000);
+	assert_in_range(acks, 1000000 / 65, 1000000 / 63);
+	/* The rate falls, and with it the wait. */
+	(void)acks_of_a_second(&number, &now_ns, MS);
+	assert_in_range(acks_of_a_second(&number, &now_ns, MS), 499, 501);
+}
+
+static bool
+is_due_after(uint64_t number, uint64_t now_ns, enum sj_ecn ecn)
+{
+	bool is_due;
+
+	assert_int_equal(sj__recovery_on_received(&recovery, number, now_ns,
+	    true, ecn), 0);
+	is_due = sj__recovery_ack_is_due(&recovery, now_ns);
+	if (is_due)
+		sj__recovery_ack_sent(&recovery);
+	return is_due;
+}
+
+/* [SJ-PA-13] What is odd is said at once, and what follows soon. */
+static void
+hurries(void **state)
+{
+	uint64_t number = 0, now_ns = NS_PER_S;
+	unsigned acks = 0;
+
+	(void)state;
+	sj__recovery_set_rtt(&recovery, 20 * MS);
+	(void)acks_of_a_second(&number, &now_ns, MS / 100);
+	(void)acks_of_a_second(&number, &now_ns, MS / 100);
+	sj__recovery_ack_sent(&recovery);
+	assert_false(is_due_after(number++, now_ns, SJ_ECN_NONE));
+	/* The last ones of a train do not wait for more than comes. */
+	assert_int_equal(sj__recovery_ack_deadline_ns(&recovery),
+	    now_ns + 5 * MS);
+	sj__recovery_set_rtt(&recovery, 20 * MS);
+	number++;                       /* lost */
+	assert_true(is_due_after(number++, now_ns, SJ_ECN_NONE));
+	for (unsigned i = 0; i < 7; i++)
+		acks += is_due_after(number++, now_ns, SJ_ECN_NONE);
+	assert_int_equal(acks, 3);
+	for (unsigned i = 0; i < 40; i++)
+		acks += is_due_after(number++, now_ns, SJ_ECN_NONE);
+	assert_int_equal(acks, 3);
+	assert_true(is_due_after(number++, now_ns, SJ_ECN_CE));
+}
+
 int
 main(void)
 {
@@ -331,6 +417,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(against_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_history, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(thins_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hurries, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
