@@ -12,7 +12,7 @@ place = {name: i for i, name in enumerate(order)}
 PARTS = {  # files that belong to a header of another name
     "core/crypto_packet": "core/crypto_internal", "core/crypto_key": "core/crypto_internal",
     "core/crypto_verify": "core/crypto_internal",
-    "core/noise_pattern": "core/noise", "core/cc_cubic": "core/path",
+    "core/noise_pattern": "core/noise", "core/cc_cubic": "core/path", "core/path_mtu": "core/path",
     "core/received": "core/recovery", "core/channel_recv": "core/channel_internal",
     "core/channel_path": "core/channel_internal",
     "core/channel_send": "core/channel_internal", "core/channel": "core/channel_internal",
