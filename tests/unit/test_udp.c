@@ -219,23 +219,25 @@ send_errors(void **state)
 		unsigned calls;
 		bool has_segment;       /* afterwards */
 		size_t arrives;         /* of ten packets */
+		size_t refused;         /* bytes: too large for the interface */
 	} table[] = {
-		{ { 0 }, 1, 1, true, 10 },
-		{ { EAGAIN }, 0, 1, true, 0 },
-		{ { ENOBUFS }, 0, 1, true, 0 },
+		{ { 0 }, 1, 1, true, 10, 0 },
+		{ { EAGAIN }, 0, 1, true, 0, 0 },
+		{ { ENOBUFS }, 0, 1, true, 0, 0 },
 		/* No segments after all: one by one, and none is lost. */
-		{ { EIO }, 1, 11, false, 10 },
-		{ { EIO, EAGAIN }, 0, 2, false, 0 },
+		{ { EIO }, 1, 11, false, 10, 0 },
+		{ { EIO, EAGAIN }, 0, 2, false, 0, 0 },
 		/* Segments that do not fit the mtu, before and since Linux
 		 * 6.13: this burst one by one. */
-		{ { EINVAL }, 1, 11, true, 10 },
-		{ { EMSGSIZE }, 1, 11, true, 10 },
-		{ { EMSGSIZE, EAGAIN }, 0, 2, true, 0 },
+		{ { EINVAL }, 1, 11, true, 10, 0 },
+		{ { EMSGSIZE }, 1, 11, true, 10, 0 },
+		{ { EMSGSIZE, EAGAIN }, 0, 2, true, 0, 0 },
 		/* Anything else is loss. */
-		{ { EPERM }, 1, 1, true, 0 },
-		{ { ENETUNREACH }, 1, 1, true, 0 },
-		{ { EIO, EMSGSIZE }, 1, 11, false, 9 },
-		{ { EIO, EMSGSIZE, EAGAIN }, 1, 3, false, 0 },
+		{ { EPERM }, 1, 1, true, 0, 0 },
+		{ { ENETUNREACH }, 1, 1, true, 0, 0 },
+		{ { EIO, EMSGSIZE }, 1, 11, false, 9, 100 },
+		{ { EIO, EMSGSIZE, EAGAIN }, 1, 3, false, 0, 100 },
+		{ { EMSGSIZE, EMSGSIZE }, 1, 11, true, 9, 100 },
 	};
 	struct udp server, client;
 	uint8_t bytes[1000] = { 0 };
@@ -259,6 +261,7 @@ send_errors(void **state)
 		errors = NULL;
 		assert_int_equal(calls, table[i].calls);
 		assert_int_equal(client.has_segment, table[i].has_segment);
+		assert_int_equal(client.refused, table[i].refused);
 		while (arrived < 100 * table[i].arrives) {
 			assert_true(wait_for(&server));
 			got = udp_receive(&server, received);
@@ -268,6 +271,34 @@ send_errors(void **state)
 		assert_int_equal(arrived, 100 * table[i].arrives);
 		assert_int_equal(udp_receive(&server, received), 0);
 	}
+	udp_close(&server);
+	udp_close(&client);
+}
+
+/* [SJ-PA-10] What nobody on the way may cut: as large as the loopback takes, and
+ * no system that knows better than the core. */
+static void
+whole_datagrams(void **state)
+{
+	static uint8_t bytes[65507];
+	struct udp server, client;
+	struct udp_received received[UDP_MESSAGES];
+	struct sj_batch batch = { .bytes = bytes, .length = sizeof bytes,
+	    .segment_size = sizeof bytes };
+	int how = 0;
+	socklen_t size = sizeof how;
+
+	(void)state;
+	assert_true(open_two(&server, &client, "127.0.0.1:0"));
+	assert_int_equal(getsockopt(client.fd, IPPROTO_IP, IP_MTU_DISCOVER,
+	    &how, &size), 0);
+	assert_int_equal(how, IP_PMTUDISC_PROBE);
+	batch.path = path_to(&server, "127.0.0.1");
+	assert_int_equal(udp_send(&client, &batch), 1);
+	assert_int_equal(client.refused, 0);
+	assert_true(wait_for(&server));
+	assert_int_equal(udp_receive(&server, received), 1);
+	assert_int_equal(received[0].length, sizeof bytes);
 	udp_close(&server);
 	udp_close(&client);
 }
@@ -434,6 +465,7 @@ main(void)
 		cmocka_unit_test(bursts),
 		cmocka_unit_test(local_address),
 		cmocka_unit_test(send_errors),
+		cmocka_unit_test(whole_datagrams),
 		cmocka_unit_test(receive_errors),
 		cmocka_unit_test(nobody_there),
 		cmocka_unit_test(opens),
