@@ -20,6 +20,7 @@
 #define SEGMENTS_MAX 64
 #define SEND_MAX 65507                  /* bytes, over IPv4 */
 #define SOCKET_BUFFER (4 << 20)
+#define MAY_BE_CUT 1200                 /* every path has to carry that */
 
 /* --- Addresses --------------------------------------------------------- */
 
@@ -137,6 +138,18 @@ enable(int fd, int level, int option)
 	return set(fd, level, option, 1);
 }
 
+/* Nobody on the way may cut a datagram, and what the kernel thinks to know of the
+ * way is not asked: the core finds out. [SJ-PA-10] */
+static void
+forbid_cuts(struct udp *udp, bool is_so)
+{
+	set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, is_so ?
+	    IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+	if (udp->family == AF_INET6)
+		set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, is_so ?
+		    IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+}
+
 static void
 set_options(struct udp *udp, bool is_listening)
 {
@@ -156,12 +169,7 @@ set_options(struct udp *udp, bool is_listening)
 	udp->has_gro = enable(udp->fd, IPPROTO_UDP, UDP_GRO);
 	udp->has_segment = getsockopt(udp->fd, IPPROTO_UDP, UDP_SEGMENT, &probe,
 	    &length) == 0;
-	/* Nobody on the way may cut a datagram, and what the kernel thinks to
-	 * know of the way is not asked: the core finds out. [SJ-PA-10] */
-	set(udp->fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-	if (udp->family == AF_INET6)
-		set(udp->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
-		    IPV6_PMTUDISC_PROBE);
+	forbid_cuts(udp, true);
 	/* On a socket of both families IPv4 needs its own options. */
 	enable(udp->fd, IPPROTO_IP, IP_RECVTOS);
 	if (udp->family == AF_INET6)
@@ -408,6 +416,26 @@ send_step(const struct udp *udp, size_t segment_size)
 	return (count < SEGMENTS_MAX ? count : SEGMENTS_MAX) * segment_size;
 }
 
+/* Where the interface takes less than every path has to, fragments are better
+ * than nothing. */
+static ssize_t
+send_or_cut(struct udp *udp, const struct sj_batch *batch, uint8_t *bytes,
+    size_t length)
+{
+	ssize_t sent = send_piece(udp, batch, bytes, length);
+	int error;
+
+	if (sent >= 0 || errno != EMSGSIZE || length > MAY_BE_CUT ||
+	    length > batch->segment_size)
+		return sent;
+	forbid_cuts(udp, false);
+	sent = send_piece(udp, batch, bytes, length);
+	error = errno;
+	forbid_cuts(udp, true);
+	errno = error;
+	return sent;
+}
+
 int
 udp_send(struct udp *udp, const struct sj_batch *batch)
 {
@@ -420,7 +448,7 @@ udp_send(struct udp *udp, const struct sj_batch *batch)
 		step = is_whole ? send_step(udp, batch->segment_size) :
 		    batch->segment_size;
 		length = batch->length - at < step ? batch->length - at : step;
-		if (send_piece(udp, batch, bytes + at, length) < 0) {
+		if (send_or_cut(udp, batch, bytes + at, length) < 0) {
 			if (errno == EAGAIN || errno == ENOBUFS)
 				return at > 0;  /* the rest counts as lost */
 			/* The interface cannot, or segments of this size do

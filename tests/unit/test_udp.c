@@ -235,9 +235,10 @@ send_errors(void **state)
 		/* Anything else is loss. */
 		{ { EPERM }, 1, 1, true, 0, 0 },
 		{ { ENETUNREACH }, 1, 1, true, 0, 0 },
-		{ { EIO, EMSGSIZE }, 1, 11, false, 9, 100 },
-		{ { EIO, EMSGSIZE, EAGAIN }, 1, 3, false, 0, 100 },
-		{ { EMSGSIZE, EMSGSIZE }, 1, 11, true, 9, 100 },
+		/* One of the small ones goes in fragments, if it may. */
+		{ { EIO, EMSGSIZE }, 1, 12, false, 10, 0 },
+		{ { EIO, EMSGSIZE, EAGAIN }, 0, 3, false, 0, 0 },
+		{ { EMSGSIZE, EMSGSIZE, EMSGSIZE }, 1, 12, true, 9, 100 },
 	};
 	struct udp server, client;
 	uint8_t bytes[1000] = { 0 };
