@@ -310,8 +310,8 @@ bursts_are_as_long_as_asked(void **state)
 	for (uint32_t i = 1; i < PACKETS_MAX; i++)
 		bursts += due[i] == 0 && due[i - 1] != 0;
 	/* P/(P+R) of all is 1.57 %; mean length 4 */
-	assert_true(stats.lost > PACKETS_MAX * 0.0157 * 0.85);
-	assert_true(stats.lost < PACKETS_MAX * 0.0157 * 1.15);
+	assert_true((double)stats.lost > PACKETS_MAX * 0.0157 * 0.85);
+	assert_true((double)stats.lost < PACKETS_MAX * 0.0157 * 1.15);
 	assert_true((double)stats.lost / (double)bursts > 3.6);
 	assert_true((double)stats.lost / (double)bursts < 4.4);
 }
